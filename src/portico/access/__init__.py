@@ -1,0 +1,1 @@
+"""Principals, roles and grants; fills the Authorizer port of `portico.http`."""

@@ -1,0 +1,35 @@
+"""Tables of the coordination floor: the revocation log and the workers that follow it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, String, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portico.db.base import NamedTable
+from portico.db.columns import BigId, UtcDateTime
+
+
+class Revocation(NamedTable):
+    """One subject (`session:<id>`, `user:<id>`, `key:<id>`) whose cached facts are no longer to be believed.
+
+    `seq` rises in the order of commits: whoever appends holds the log's lock until the commit.
+    """
+
+    table = "revocations"
+
+    seq: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    subject: Mapped[str] = mapped_column(String(120))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Worker(NamedTable):
+    """A living process that believes a cache: how far it has read the log, and until when it may believe it."""
+
+    table = "workers"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
+    lease_until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    description: Mapped[str] = mapped_column(String(200))

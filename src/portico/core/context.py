@@ -1,0 +1,33 @@
+"""What is known of the request, job or command under way, for the trail and the log.
+
+The edge sets it once a request in the task that serves it; services read it and never need it to decide who the
+caller is.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Facts of the request: the client's address as far as it is trusted, what it says of itself."""
+
+    request_id: str
+    client_address: str | None = None
+    user_agent: str | None = None
+    device_cookie: str | None = None
+    accept_language: str | None = None
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("portico_request_context", default=None)
+_NOWHERE = RequestContext(request_id="-")
+
+
+def current_request() -> RequestContext:
+    """Return the request under way; outside of one, a context without facts."""
+    return _current.get() or _NOWHERE
+
+
+def set_current_request(context: RequestContext) -> None:
+    """Make `context` the request of this task."""
+    _current.set(context)

@@ -1,0 +1,1 @@
+"""Proofs of one person: passwords; registration and recovery live here."""

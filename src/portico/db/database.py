@@ -1,0 +1,124 @@
+"""Engines: one that reads, one that writes.
+
+SQLite: several readers that cannot write and one writer connection (`BEGIN IMMEDIATE`), which is the queue of all
+writers in the process; other processes wait on the file's lock. PostgreSQL: two pools of one URL, reads in
+autocommit so that a read costs one round trip.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from portico.core.settings import DatabaseSettings, Settings
+
+OLDEST_SQLITE = (3, 35)
+BUSY_SECONDS = 5
+
+
+def database_url(settings: Settings, *, owner: bool = False) -> URL:
+    """Return the URL with its async driver; the default is a SQLite file in the data directory.
+
+    Raises:
+        ValueError: the URL is neither SQLite nor PostgreSQL.
+    """
+    chosen = (owner and settings.database.owner_url) or settings.database.url
+    if chosen is None:
+        path = (settings.data_dir / "portico.db").absolute()
+        return URL.create("sqlite+aiosqlite", database=str(path))
+    url = make_url(chosen.get_secret_value())
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    backend = url.drivername.split("+")[0]
+    if backend not in drivers:
+        raise ValueError(f"unknown database {backend!r}: use sqlite:///… or postgresql://…")
+    return url.set(drivername=drivers[backend])
+
+
+class Database:
+    """The engines of one process. Make it inside the event loop that uses it; `close` it before the loop ends."""
+
+    def __init__(self, url: URL, settings: DatabaseSettings) -> None:
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.path = Path(url.database) if self.is_sqlite and url.database else None
+        if self.is_sqlite:
+            self.reader, self.writer = _sqlite_engines(url, settings)
+        else:
+            self.reader, self.writer = _postgres_engines(url, settings)
+        self.read_sessions = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
+        self.write_sessions = async_sessionmaker(self.writer, expire_on_commit=False, autoflush=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Database":
+        """Open the application's database."""
+        return cls(database_url(settings), settings.database)
+
+    async def close(self) -> None:
+        """Close every connection; without it a process on SQLite never ends."""
+        await self.reader.dispose()
+        await self.writer.dispose()
+
+
+def _sqlite_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine, AsyncEngine]:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise RuntimeError(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 or newer is needed")
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    common: dict[str, Any] = {"poolclass": AsyncAdaptedQueuePool, "max_overflow": 0}
+    timeout = settings.pool_timeout.total_seconds()
+    reader = create_async_engine(url, pool_size=settings.readers, pool_timeout=timeout, **common)
+    writer = create_async_engine(url, pool_size=1, pool_timeout=timeout, **common)
+    event.listen(reader.sync_engine, "connect", _prepare_sqlite_reader)
+    event.listen(writer.sync_engine, "connect", prepare_sqlite)
+    event.listen(writer.sync_engine, "begin", _begin_immediate)
+    return reader, writer
+
+
+def prepare_sqlite(connection: Any, record: Any) -> None:
+    """Set what every SQLite connection needs: durable WAL, foreign keys, patience of five seconds."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _prepare_sqlite_reader(connection: Any, record: Any) -> None:
+    prepare_sqlite(connection, record)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only = ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine, AsyncEngine]:
+    milliseconds = int(settings.statement_timeout.total_seconds() * 1000)
+    common: dict[str, Any] = {
+        "pool_size": settings.pool_size,
+        "max_overflow": settings.pool_overflow,
+        "pool_timeout": settings.pool_timeout.total_seconds(),
+        "pool_recycle": settings.pool_recycle.total_seconds(),
+        "pool_pre_ping": settings.pool_pre_ping,
+        "connect_args": {
+            "timeout": BUSY_SECONDS,
+            "server_settings": {
+                "application_name": "portico",
+                "timezone": "UTC",
+                "jit": "off",
+                "statement_timeout": str(milliseconds),
+            },
+        },
+    }
+    reader = create_async_engine(url, isolation_level="AUTOCOMMIT", **common)
+    writer = create_async_engine(url, **common)
+    return reader, writer
+
+

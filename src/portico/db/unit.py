@@ -1,0 +1,193 @@
+"""The unit of work: at most one write transaction a request or job, committed before anything is answered.
+
+A service opens its `Unit` around the writes (`async with unit:`); opening it again inside joins the same
+transaction, and only the outermost exit commits. An error rolls back, unless it carries `persist=True`: then what
+was written is committed and the error goes on. What must follow the commit (waking a relay, waiting until a
+revocation is heard everywhere) is given to `after_commit` and never runs for something that was rolled back.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
+
+from portico.core import failpoints
+from portico.core.errors import PorticoError
+from portico.db.database import Database
+from portico.db.errors import DatabaseAway, DatabaseBusy, EditConflict
+
+type Hook = Callable[[], Awaitable[None]]
+
+
+class Unit:
+    """One write transaction, opened on first use, committed once."""
+
+    def __init__(self, database: Database) -> None:
+        self._sessions = database.write_sessions
+        self._session: AsyncSession | None = None
+        self._depth = 0
+        self._held = False
+        self._finished = False
+        self._before_commit: list[Hook] = []
+        self._after_commit: list[Hook] = []
+
+    @property
+    def session(self) -> AsyncSession:
+        """Return the session of the open transaction.
+
+        Raises:
+            RuntimeError: the unit is not open.
+        """
+        if self._session is None:
+            raise RuntimeError("the unit of work is not open: write inside `async with unit:`")
+        return self._session
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a transaction is under way."""
+        return self._session is not None
+
+    def before_commit(self, hook: Hook) -> None:
+        """Run `hook` as the last thing inside the transaction; what it raises rolls back."""
+        self._before_commit.append(hook)
+
+    def after_commit(self, hook: Hook) -> None:
+        """Run `hook` once the commit is durable, with no connection held."""
+        self._after_commit.append(hook)
+
+    def hold(self) -> None:
+        """Leave the commit to `finish`, so that the answer is stored in the same transaction (Idempotency-Key)."""
+        self._held = True
+
+    async def __aenter__(self) -> Self:
+        if self._finished:
+            raise RuntimeError("the unit of work is finished: one write transaction a request")
+        if self._session is None:
+            self._session = await _begin(self._sessions)
+        self._depth += 1
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if self._depth > 0:
+            return
+        if error is not None and not (isinstance(error, PorticoError) and error.persist):
+            await self.abandon()
+            _raise_if_translated(error)
+            return
+        if self._held and error is None:
+            return
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Commit what is open, then run what was to follow; nothing if nothing was opened."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        self._finished = True
+        self._session = session
+        try:
+            await self._commit(session)
+        except BaseException as error:
+            await _quietly_rolled_back(session)
+            _raise_if_translated(error)
+            raise
+        finally:
+            self._session = None
+            await session.close()
+        for hook in self._after_commit:
+            await hook()
+
+    async def _commit(self, session: AsyncSession) -> None:
+        await session.flush()
+        for hook in self._before_commit:
+            await hook()
+        if failpoints.armed:
+            await failpoints.reach("db.unit.before_commit")
+        await session.commit()
+        if failpoints.armed:
+            await failpoints.reach("db.unit.after_commit")
+
+    async def abandon(self) -> None:
+        """Roll back what is open; nothing if nothing was opened."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        self._finished = True
+        await _quietly_rolled_back(session)
+        await session.close()
+
+
+class Reads:
+    """Short reads on their own pool; nothing is held between two of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._sessions = database.read_sessions
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[AsyncSession]:
+        """Lend a session that can read and not write.
+
+        Raises:
+            DatabaseBusy: no connection came free in time (503).
+            DatabaseAway: the database cannot be reached (503).
+        """
+        try:
+            async with self._sessions() as session:
+                yield session
+        except (PoolTimeout, DBAPIError, OSError) as error:
+            _raise_if_translated(error)
+            raise
+
+
+async def _begin(sessions: async_sessionmaker[AsyncSession]) -> AsyncSession:
+    session = sessions()
+    try:
+        await session.begin()
+        await session.connection()
+    except BaseException as error:
+        await session.close()
+        _raise_if_translated(error)
+        raise
+    return session
+
+
+async def _quietly_rolled_back(session: AsyncSession) -> None:
+    try:
+        await session.rollback()
+    except (DBAPIError, OSError):
+        await session.invalidate()
+
+
+def _raise_if_translated(error: BaseException) -> None:
+    known = translated(error)
+    if known is not error:
+        raise known from error
+
+
+def translated(error: BaseException) -> BaseException:
+    """Return the product's error for one of the driver's, or the error itself."""
+    if isinstance(error, PoolTimeout):
+        return DatabaseBusy()
+    if isinstance(error, StaleDataError):
+        return EditConflict()
+    if isinstance(error, OperationalError) and "locked" in str(error.orig):
+        return DatabaseBusy()
+    if isinstance(error, OSError) or (isinstance(error, DBAPIError) and _is_away(error)):
+        return DatabaseAway()
+    return error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Tell a lost or refused connection from a wrong statement (SQLSTATE classes 08, 57P; OS errors)."""
+    if error.connection_invalidated or isinstance(error, InterfaceError) or isinstance(error.orig, OSError):
+        return True
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return state.startswith(("08", "53", "57P")) or state == "25006"

@@ -1,0 +1,83 @@
+"""The declaration of a feature: everything that the composition root needs to know about it.
+
+A team's own product is one more `Feature`; see `docs/architecture.md`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.routing import BaseRoute
+
+from portico.core.ids import UserId
+from portico.core.permissions import Permission
+from portico.core.settings import FeatureSettings
+from portico.db.unit import Unit
+from portico.http.authentication import Authenticator
+from portico.messaging import Periodic, Subscription
+from portico.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """One part that `/health/detailed` asks; `run` returns a short sentence or raises."""
+
+    name: str
+    run: Callable[[Runtime], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    """What a feature holds of one person: how to export it, how to erase it.
+
+    `export` returns JSON-ready values; `erase` runs inside the purge's transaction and leaves nothing that names
+    the person.
+    """
+
+    section: str
+    export: Callable[[UserId, AsyncSession], Awaitable[Any]] | None = None
+    erase: Callable[[UserId, Unit, Runtime], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSection:
+    """An entry in the navigation of the account pages."""
+
+    label: str
+    path: str
+    order: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """One feature; only `name` is required.
+
+    `routers` are mounted under `/api/v1`, `pages` and `root_routes` at the root. `ports` maps a protocol owned by a
+    lower floor to a factory of what fills it. `lifespan` is entered before the first request, in the order of the
+    features, and left in reverse.
+    """
+
+    name: str
+    routers: Sequence[APIRouter] = ()
+    pages: Sequence[APIRouter] = ()
+    root_routes: Sequence[APIRouter | BaseRoute] = ()
+    authenticators: Sequence[Callable[[Runtime], Authenticator]] = ()
+    subscribers: Sequence[Subscription] = ()
+    periodics: Sequence[Periodic] = ()
+    permissions: type[Permission] | None = None
+    settings: type[FeatureSettings] | None = None
+    ports: Mapping[type, Callable[[Runtime], Any]] = field(default_factory=dict)
+    lifespan: Callable[[Runtime], AbstractAsyncContextManager[None]] | None = None
+    commands: Callable[[Any], None] | None = None
+    health_checks: Sequence[HealthCheck] = ()
+    personal_data: Sequence[PersonalData] = ()
+    account_sections: Sequence[AccountSection] = ()
+    templates: str | None = None
+    """Package whose `templates/` folder holds the feature's pages and mails (`portico.users`)."""
+    messages: str | None = None
+    """Package whose `locale/` folder holds compiled catalogues."""
+    migrations: str | None = None
+    """Package with the Alembic chain of a team's own feature."""

@@ -1,0 +1,75 @@
+"""Who is calling: the principal, and the chain of authenticators that finds him.
+
+Features contribute authenticators in the order of the chain; the first that recognises its kind of credential
+decides. The outcome stands in `scope["portico.principal"]` before any route runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from starlette.types import Scope
+
+from portico.core.ids import OrganizationId, PrincipalId, SessionId
+
+PRINCIPAL_KEY = "portico.principal"
+REJECTION_KEY = "portico.rejection"
+
+
+class PrincipalKind(StrEnum):
+    """What sort of caller; a client can never be taken for a person (RFC 9700, section 4.15)."""
+
+    USER = "user"
+    SERVICE_ACCOUNT = "service_account"
+    CLIENT = "client"
+
+
+class CredentialKind(StrEnum):
+    """By what the caller was recognised. Cookie-authenticated writes need the CSRF check."""
+
+    COOKIE = "cookie"
+    BEARER = "bearer"
+    API_KEY = "api_key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """The caller of one request.
+
+    `roles` are the platform roles held; `scopes` narrows what the credential may do, None narrows nothing.
+    `amr` and `aal` tell how the session was authenticated (RFC 8176; NIST SP 800-63B-4).
+    """
+
+    id: PrincipalId
+    kind: PrincipalKind
+    credential: CredentialKind
+    session_id: SessionId | None = None
+    auth_time: datetime | None = None
+    amr: tuple[str, ...] = ()
+    aal: int = 1
+    roles: frozenset[str] = frozenset()
+    scopes: frozenset[str] | None = None
+    organization_id: OrganizationId | None = None
+    actor_id: PrincipalId | None = None
+    """Who acts on behalf of `id`, when impersonating."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A credential of a known kind that is no good; `code` and `detail` go into the 401."""
+
+    code: str
+    detail: str
+
+
+class Authenticator(Protocol):
+    """Recognises one kind of credential.
+
+    `headers` maps lower-case names to values (latin-1 text). None: not my kind, ask the next one.
+    """
+
+    async def authenticate(self, scope: Scope, headers: Mapping[str, str]) -> Principal | Rejection | None:
+        """Return the principal, a rejection, or None."""
+        ...

@@ -1,0 +1,1 @@
+"""Mail: templates, the queue table, transports to a folder or by SMTP."""

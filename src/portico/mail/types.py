@@ -1,0 +1,11 @@
+"""Words of mail."""
+
+from enum import StrEnum
+
+
+class MailStatus(StrEnum):
+    """Where a message stands."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    FAILED = "failed"

@@ -1,0 +1,62 @@
+"""Work that a process repeats while it lives: sending due mail, sweeping what has expired.
+
+A run that fails is logged and tried again at the next turn; each run must be harmless when two processes do it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from portico.runtime import Runtime
+
+log = structlog.get_logger("portico.periodic")
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """`run` is called every `every`, first right after the start, and early when `wake` is called."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Runtime], Awaitable[None]]
+
+
+class PeriodicRunner:
+    """Runs the periodic works of all features in this process, each in a task of its own."""
+
+    def __init__(self, runtime: Runtime, works: list[Periodic]) -> None:
+        self._runtime = runtime
+        self._works = works
+        self._wakes = {work.name: asyncio.Event() for work in works}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin; call inside the event loop."""
+        self._tasks = [asyncio.create_task(self._repeat(work), name=f"periodic:{work.name}") for work in self._works]
+
+    async def stop(self) -> None:
+        """Cancel every task and wait until each has ended."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def wake(self, name: str) -> None:
+        """Make the work called `name` run now, or right after its present run; unknown names do nothing."""
+        if event := self._wakes.get(name):
+            event.set()
+
+    async def _repeat(self, work: Periodic) -> None:
+        wake = self._wakes[work.name]
+        while True:
+            wake.clear()
+            try:
+                await work.run(self._runtime)
+            except Exception as error:  # the edge of a task: recorded, and tried again at the next turn
+                log.warning("periodic_failed", work=work.name, error=repr(error))
+            try:
+                await asyncio.wait_for(wake.wait(), work.every.total_seconds())
+            except TimeoutError:
+                pass

@@ -1,0 +1,58 @@
+"""What every entry point is handed: settings, clock, entropy, root secret, database, and what features provide.
+
+HTTP, worker and command line each make one `Runtime` a process. Services take it with a `Unit` and pick their
+collaborators from it in `__init__`; a feature offers its own (a key ring, a mailer, a filled port) by type.
+"""
+
+from dataclasses import dataclass, field
+
+from portico.core.clock import Clock, SystemClock
+from portico.core.crypto import RootSecret
+from portico.core.entropy import Entropy, SystemEntropy
+from portico.core.settings import FeatureSettings, Settings
+from portico.db.database import Database
+from portico.db.unit import Reads, Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """One process's collaborators; `provide` and `get` are typed by the class or protocol asked for."""
+
+    settings: Settings
+    secret: RootSecret
+    database: Database
+    clock: Clock = field(default_factory=SystemClock)
+    entropy: Entropy = field(default_factory=SystemEntropy)
+    provided: dict[type, object] = field(default_factory=dict)
+
+    def unit(self) -> Unit:
+        """Return a new unit of work, not yet open."""
+        return Unit(self.database)
+
+    @property
+    def reads(self) -> Reads:
+        """Return the way to read: `async with runtime.reads() as session`."""
+        return Reads(self.database)
+
+    def section[T: FeatureSettings](self, kind: type[T]) -> T:
+        """Return a feature's settings."""
+        return self.settings.section(kind)
+
+    def provide[T](self, kind: type[T], instance: T) -> None:
+        """Offer `instance` to whoever asks for `kind`; the last one offered wins."""
+        self.provided[kind] = instance
+
+    def get[T](self, kind: type[T]) -> T:
+        """Return what is provided for `kind`.
+
+        Raises:
+            LookupError: no enabled feature provides it.
+        """
+        instance = self.provided.get(kind)
+        if instance is None:
+            raise LookupError(f"nothing provides {kind.__name__}: is its feature enabled?")
+        return instance  # type: ignore[return-value]  # `provide` stored it under its own type
+
+    def find[T](self, kind: type[T]) -> T | None:
+        """Return what is provided for `kind`, or None."""
+        return self.provided.get(kind)  # type: ignore[return-value]  # as above

@@ -1,0 +1,1 @@
+"""Sign-in, devices, sessions, access and refresh tokens."""

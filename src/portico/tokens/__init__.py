@@ -1,0 +1,1 @@
+"""The token engines that others share: one-time tokens and rotating families."""

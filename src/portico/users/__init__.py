@@ -1,0 +1,1 @@
+"""The person: profile, e-mail addresses, lifecycle."""
