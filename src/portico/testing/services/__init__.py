@@ -1,0 +1,68 @@
+"""Real servers for tests: PostgreSQL 18, Valkey and NATS, from wheels, without Docker and without set-up.
+
+The functions give the one server that all processes of a test session share (the workers of pytest-xdist, and
+what tests start). It is started at the first call and ended with the last process that asked for it, also
+after Ctrl-C or `kill -9`. `PORTICO_TEST_POSTGRES_URL`, `PORTICO_TEST_REDIS_URL` and `PORTICO_TEST_NATS_URL`
+name servers to use instead.
+
+The classes are servers of one's own, as context managers, for tests that stop, freeze or crash them.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from portico.testing.services import databases, sharing
+from portico.testing.services.errors import ServiceError
+from portico.testing.services.servers import Nats, Postgres, StopMode, Valkey
+
+__all__ = [
+    "Nats",
+    "Postgres",
+    "ServiceError",
+    "StopMode",
+    "Valkey",
+    "create_database",
+    "drop_database",
+    "durable_postgres",
+    "nats_url",
+    "postgres_url",
+    "redis_url",
+]
+
+
+def postgres_url() -> str:
+    """Return the maintenance database of the session's PostgreSQL, as superuser: `postgresql://…/postgres`."""
+    return os.environ.get("PORTICO_TEST_POSTGRES_URL") or sharing.shared(Postgres).url
+
+
+def create_database(name: str, template: str | None = None) -> str:
+    """Create a database in the session's PostgreSQL, empty or as a copy (about 60 ms), and return its URL.
+
+    Nobody may be connected to the template meanwhile. May be called inside an event loop, which it blocks.
+    """
+    return databases.create(postgres_url(), name, template)
+
+
+def drop_database(name: str) -> None:
+    """Drop a database of the session's PostgreSQL if it exists, and cut the connections to it."""
+    databases.drop(postgres_url(), name)
+
+
+def redis_url(database: int = 0) -> str:
+    """Return one of the 64 numbered databases of the session's Valkey: `redis://…/0`."""
+    url = os.environ.get("PORTICO_TEST_REDIS_URL") or sharing.shared(Valkey).url
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+def nats_url() -> str:
+    """Return the session's NATS with JetStream: `nats://…`."""
+    return os.environ.get("PORTICO_TEST_NATS_URL") or sharing.shared(Nats).url
+
+
+@contextmanager
+def durable_postgres(settings: Mapping[str, str] | None = None) -> Iterator[Postgres]:
+    """Run a PostgreSQL of one's own that waits for the disk at each commit, for benchmarks and faults."""
+    with Postgres(durable=True, settings=settings) as server:
+        yield server

@@ -1,0 +1,62 @@
+"""Databases inside the session's PostgreSQL: made empty or as a copy of a template, and dropped."""
+
+import asyncio
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from portico.testing.services.errors import ServiceError
+
+SECONDS_FOR_TEMPLATE = 10
+
+
+def with_database(url: str, name: str) -> str:
+    """Return the URL with another database, and without the name of a driver."""
+    parts = urlsplit(re.sub(r"^postgres(ql)?(\+\w+)?:", "postgresql:", url))
+    return parts._replace(path=f"/{name}").geturl()
+
+
+def create(maintenance_url: str, name: str, template: str | None) -> str:
+    """Make the database and return its URL."""
+    copy = f" TEMPLATE {_quoted(template)}" if template else ""
+    _execute(maintenance_url, f"CREATE DATABASE {_quoted(name)}{copy}")
+    return with_database(maintenance_url, name)
+
+
+def drop(maintenance_url: str, name: str) -> None:
+    """Drop the database if it exists, with the connections to it."""
+    _execute(maintenance_url, f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _execute(url: str, statement: str) -> None:
+    """Run one statement in a thread, because our caller may be inside an event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(_run(url, statement))).result()
+
+
+async def _run(url: str, statement: str) -> None:
+    try:
+        import asyncpg
+    except ModuleNotFoundError as error:
+        msg = "asyncpg is not installed: pip install 'portico[postgres]'"
+        raise ServiceError(msg) from error
+    connection = await asyncpg.connect(with_database(url, urlsplit(url).path.strip("/") or "postgres"))
+    deadline = time.monotonic() + SECONDS_FOR_TEMPLATE
+    try:
+        while True:
+            try:
+                await connection.execute(statement)
+            except asyncpg.ObjectInUseError:
+                # A session that has just been closed lingers in the template for a moment.
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return
+    finally:
+        await connection.close()
