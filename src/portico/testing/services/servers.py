@@ -1,4 +1,4 @@
-"""The three servers: how each is prepared, started, asked whether it is ready, and disturbed by a fault test."""
+"""The three servers: how each is prepared, started, asked whether it is ready, stopped and disturbed."""
 
 import os
 import signal
