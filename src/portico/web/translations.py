@@ -1,8 +1,8 @@
 """Languages: which one a person gets, and the texts in it.
 
 English is written in the code and the templates; the other languages stand in gettext catalogues at
-`<package>/locale/<language>/LC_MESSAGES/portico.po`, Portico's own in `portico/locale/`. A catalogue is read when
-its language is first asked for, so nothing has to be compiled. `scripts/messages.py` extracts and checks the texts.
+`<package>/locale/<language>/LC_MESSAGES/portico.po`, Portico's own in `portico/locale/`. A catalogue is read
+when its language is first asked for, so nothing has to be compiled. `scripts/messages.py` extracts and checks.
 """
 
 import gettext as catalogues
