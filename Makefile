@@ -35,7 +35,7 @@ format: dev-env ## format, and mend what can be mended by itself
 	@$(bin)/ruff format $(checked)
 
 types: dev-env ## check the types
-	@$(bin)/mypy
+	@$(bin)/mypy $(checked)
 
 arch: dev-env ## check who may import whom
 	@$(bin)/python scripts/arch.py
