@@ -63,11 +63,11 @@ install_uv() {
     say "Installing uv into .tools ..."
     remove_tools
     if "$base" -m venv .tools >/dev/null 2>&1 && .tools/bin/python -m pip --version >/dev/null 2>&1; then
-        .tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+        .tools/bin/python -m pip install --quiet --require-hashes \
             -r requirements/bootstrap.txt >&2 || no_uv
     elif "$base" -m pip --version >/dev/null 2>&1; then # Debian splits ensurepip off, and venv fails without it
         remove_tools
-        "$base" -m pip install --quiet --disable-pip-version-check --require-hashes --target .tools/lib \
+        "$base" -m pip install --quiet --require-hashes --target .tools/lib \
             -r requirements/bootstrap.txt >&2 || no_uv
     else
         fail "$base has neither venv nor pip, so that uv cannot be installed." \
@@ -82,9 +82,9 @@ remove_tools() { rm -rf .tools/bin .tools/lib .tools/lib64 .tools/include .tools
 
 no_uv() { fail "uv could not be installed from the package index." "Is the network reachable? Otherwise install uv by hand and try again."; }
 no_python() {
-    fail "Portico needs Python 3.12 or later, and none was found." \
+    fail "Portico needs Python 3.12 or later, and none was found, nor could uv download one." \
         "Looked for python3.13, python3.14, python3.12, python3 and python on PATH, and in ~/.pyenv/versions." \
-        "Install one, or name it: make ${wanted:-} PYTHON=/path/to/python3.13"
+        "Install one, or name it: PYTHON=/path/to/python3.13 make ..."
 }
 
 make_venv() {
@@ -118,9 +118,22 @@ is_fresh() {
         ! another_python_is_chosen
 }
 
+# uv reads neither the machine's certificates nor pip's settings by itself. Where a proxy or a mirror stands between
+# us and the package index, pip has usually been told of it: do as pip does.
+configure_uv() {
+    if [ -z "${SSL_CERT_FILE:-}" ] && [ -s /etc/ssl/certs/ca-certificates.crt ]; then
+        export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}" UV_NATIVE_TLS="${UV_NATIVE_TLS:-1}" # the new name and the old
+    fi
+    if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
+        index=${PIP_INDEX_URL:-$(.tools/bin/python -m pip config get global.index-url 2>/dev/null || true)}
+        [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
+    fi
+}
+
 prepare() {
     say "Preparing .venv ($1) ..."
     uv=$(find_uv)
+    configure_uv
     make_venv
     if ! has_stamp "$1" "requirements/$1.txt"; then
         rm -f .venv/stamp-*
@@ -131,6 +144,7 @@ prepare() {
     fingerprint pyproject.toml >.venv/stamp-project
 }
 
+export PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
 wanted=${1:-dev}
 [ -n "${HOME:-}" ] && [ -w "$HOME" ] || export UV_CACHE_DIR="$root/.tools/cache"
 
