@@ -1,0 +1,17 @@
+"""What the token engines contribute to the application."""
+
+from datetime import timedelta
+
+from portico.feature import Feature
+from portico.messaging import Periodic
+from portico.tokens.jobs import sweep_tokens
+from portico.tokens.settings import TokensSettings
+
+
+def tokens_feature() -> Feature:
+    """Return the declaration."""
+    return Feature(
+        name="tokens",
+        settings=TokensSettings,
+        periodics=[Periodic("tokens.sweep", every=timedelta(hours=1), run=sweep_tokens)],
+    )
