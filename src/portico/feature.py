@@ -81,3 +81,15 @@ class Feature:
     """Package whose `locale/` folder holds compiled catalogues."""
     migrations: str | None = None
     """Package with the Alembic chain of a team's own feature."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """The features of this process, lowest floor first; `runtime.get(FeatureSet)`."""
+
+    features: tuple[Feature, ...]
+
+    @property
+    def personal_data(self) -> list[PersonalData]:
+        """Return what all features hold of a person."""
+        return [held for feature in self.features for held in feature.personal_data]

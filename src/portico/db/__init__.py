@@ -23,7 +23,7 @@ __all__ = [
     "Repository",
     "SoftDeleted",
     "Timestamped",
-    "UtcDateTime",
     "Unit",
+    "UtcDateTime",
     "Versioned",
 ]

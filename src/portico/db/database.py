@@ -6,6 +6,7 @@ autocommit so that a read costs one round trip.
 """
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,11 @@ def database_url(settings: Settings, *, owner: bool = False) -> URL:
         path = (settings.data_dir / "portico.db").absolute()
         return URL.create("sqlite+aiosqlite", database=str(path))
     url = make_url(chosen.get_secret_value())
-    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    drivers = {
+        "sqlite": "sqlite+aiosqlite",
+        "postgresql": "postgresql+asyncpg",
+        "postgres": "postgresql+asyncpg",
+    }
     backend = url.drivername.split("+")[0]
     if backend not in drivers:
         raise ValueError(f"unknown database {backend!r}: use sqlite:///… or postgresql://…")
@@ -82,10 +87,24 @@ def prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """Make the file a WAL file; two processes that do so at once meet a lock that knows no busy timeout."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _prepare_sqlite_reader(connection: Any, record: Any) -> None:
@@ -120,5 +139,3 @@ def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine
     reader = create_async_engine(url, isolation_level="AUTOCOMMIT", **common)
     writer = create_async_engine(url, **common)
     return reader, writer
-
-

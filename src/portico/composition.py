@@ -1,0 +1,101 @@
+"""Puts a process together from a list of features, whichever they are.
+
+`compose` makes the runtime without touching anything outside; `started` brings it to life and takes it down again:
+schema checked, coordination, ports, each feature's lifespan, periodic work. HTTP, worker and command line use both.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from portico.coordination.lifespan import coordination_lifespan
+from portico.core.clock import Clock, SystemClock
+from portico.core.entropy import Entropy, SystemEntropy
+from portico.core.root_secret import load_root_secret
+from portico.core.safety import refuse_unsafe_settings
+from portico.core.settings import Settings
+from portico.core.settings_sources import refuse_unknown_settings
+from portico.db.database import Database, database_url
+from portico.db.migrator import Chain, Migrator, portico_chain, team_chain
+from portico.feature import Feature, FeatureSet
+from portico.messaging import EventBus
+from portico.messaging.periodic import PeriodicRunner
+from portico.runtime import Runtime
+
+
+def compose(
+    settings: Settings,
+    features: Sequence[Feature],
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> Runtime:
+    """Return the runtime of a process with these features; nothing is opened yet.
+
+    Raises:
+        UnknownSettings: a `PORTICO_*` name or a key that no enabled feature knows.
+        UnsafeSettings: production with a combination that is not safe; every fault is named.
+        SecretMissing: no root secret outside development.
+    """
+    sections = {feature.name: feature.settings for feature in features if feature.settings is not None}
+    complete = settings.with_sections(sections)
+    refuse_unknown_settings(complete)
+    refuse_unsafe_settings(complete)
+    entropy = entropy or SystemEntropy()
+    runtime = Runtime(
+        settings=complete,
+        secret=load_root_secret(complete, entropy),
+        database=Database.from_settings(complete),
+        clock=clock or SystemClock(),
+        entropy=entropy,
+    )
+    runtime.provide(FeatureSet, FeatureSet(tuple(features)))
+    runtime.provide(
+        EventBus, EventBus(runtime, [heard for feature in features for heard in feature.subscribers])
+    )
+    return runtime
+
+
+def chains_of(features: Sequence[Feature]) -> list[Chain]:
+    """Return the migration chains: Portico's first, then those of the team's features."""
+    own = [team_chain(feature.name, feature.migrations) for feature in features if feature.migrations]
+    return [portico_chain(), *own]
+
+
+def migrator_of(settings: Settings, features: Sequence[Feature]) -> Migrator:
+    """Return the migrator for the application's database, connecting as the owner of the tables."""
+    return Migrator(database_url(settings, owner=True), chains_of(features))
+
+
+@asynccontextmanager
+async def opened(runtime: Runtime) -> AsyncIterator[Runtime]:
+    """Fill the ports and enter coordination and the features' lifespans, lowest floor first; leave in reverse."""
+    features = runtime.get(FeatureSet).features
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(runtime.database.close)
+        for feature in features:
+            for port, fill in feature.ports.items():
+                runtime.provide(port, fill(runtime))
+        await stack.enter_async_context(coordination_lifespan(runtime))
+        for feature in features:
+            if feature.lifespan is not None:
+                await stack.enter_async_context(feature.lifespan(runtime))
+        yield runtime
+
+
+@asynccontextmanager
+async def started(runtime: Runtime) -> AsyncIterator[Runtime]:
+    """Open the runtime of a server or worker and run its periodic works as long as it lives.
+
+    Raises:
+        SchemaBehind, SchemaAhead: the database does not fit this release.
+    """
+    features = runtime.get(FeatureSet).features
+    await Migrator(runtime.database.url, chains_of(features)).check()
+    async with opened(runtime):
+        runner = PeriodicRunner(runtime, [work for feature in features for work in feature.periodics])
+        runtime.provide(PeriodicRunner, runner)
+        runner.start()
+        try:
+            yield runtime
+        finally:
+            await runner.stop()
