@@ -53,7 +53,7 @@ async def test_writers_queue_and_all_succeed_when_turns_are_short(runtime: Runti
 async def test_reads_never_write(runtime: Runtime, database_kind: str) -> None:
     if database_kind != "sqlite":
         pytest.skip("PostgreSQL readers are kept to reading by the code alone")
-    with pytest.raises(Exception, match="readonly|read-only|attempt to write"):
+    with pytest.raises(Exception, match=r"readonly|read-only|attempt to write"):
         async with runtime.reads() as session:
             await session.execute(text("DELETE FROM portico_audit_entries"))
 

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from sqlalchemy import URL, inspect, make_url, text
@@ -140,7 +141,7 @@ async def _rebuild_users(url: URL) -> None:
 
     def change(connection: sa.Connection) -> None:
         operations = Operations(MigrationContext.configure(connection))
-        recreate = "always" if connection.dialect.name == "sqlite" else "auto"
+        recreate: Literal["always", "auto"] = "always" if connection.dialect.name == "sqlite" else "auto"
         with operations.batch_alter_table("portico_users", recreate=recreate) as batch:
             batch.alter_column("locale", existing_type=sa.String(16), type_=sa.String(20))
 

@@ -11,5 +11,5 @@ def access_feature() -> Feature:
     return Feature(
         name="access",
         permissions=PlatformPermission,
-        ports={Authorizer: lambda runtime: RoleAuthorizer()},
+        ports={Authorizer: RoleAuthorizer},
     )

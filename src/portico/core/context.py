@@ -4,6 +4,7 @@ The edge sets it once a request in the task that serves it; services read it and
 caller is.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -19,15 +20,27 @@ class RequestContext:
     accept_language: str | None = None
 
 
-_current: ContextVar[RequestContext | None] = ContextVar("portico_request_context", default=None)
+type Facts = RequestContext | Callable[[], RequestContext]
+
+_current: ContextVar[Facts | None] = ContextVar("portico_request_context", default=None)
 _NOWHERE = RequestContext(request_id="-")
 
 
 def current_request() -> RequestContext:
     """Return the request under way; outside of one, a context without facts."""
-    return _current.get() or _NOWHERE
+    facts = _current.get()
+    if facts is None:
+        return _NOWHERE
+    if isinstance(facts, RequestContext):
+        return facts
+    known = facts()
+    _current.set(known)
+    return known
 
 
-def set_current_request(context: RequestContext) -> None:
-    """Make `context` the request of this task."""
-    _current.set(context)
+def set_current_request(facts: Facts) -> None:
+    """Make `facts` the request of this task; given a function, it is asked once, when somebody wants to know.
+
+    Most requests never do, and reading the headers for nothing would be paid by each of them.
+    """
+    _current.set(facts)

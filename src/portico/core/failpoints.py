@@ -39,7 +39,7 @@ def raising(error: Exception | None = None) -> Action:
 def delaying(seconds: float) -> Action:
     """Return an action that waits, to widen a race between a read and a write."""
 
-    async def action(name: str) -> None:
+    async def action(_: str) -> None:
         await asyncio.sleep(seconds)
 
     return action
@@ -48,7 +48,7 @@ def delaying(seconds: float) -> Action:
 def killing() -> Action:
     """Return an action that ends the process at once, as `kill -9` does."""
 
-    async def action(name: str) -> None:
+    async def action(_: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     return action

@@ -43,7 +43,9 @@ class Environment(StrEnum):
 class SettingsGroup(BaseModel):
     """A group of settings; unknown keys in it are refused, values never change after start."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
 
 
 class FeatureSettings(SettingsGroup):
@@ -227,7 +229,8 @@ class Settings(BaseSettings):
     def with_sections(self, sections: Mapping[str, type[FeatureSettings]]) -> "Settings":
         """Return the same settings with a field for each feature's section, read from the same sources."""
         fields: dict[str, Any] = {
-            name: (kind, Field(default_factory=kind, description=kind.__doc__)) for name, kind in sections.items()
+            name: (kind, Field(default_factory=kind, description=kind.__doc__))
+            for name, kind in sections.items()
         }
         composed = create_model("Settings", __base__=Settings, __module__=__name__, **fields)
         return composed(**self._given)
@@ -247,6 +250,11 @@ class Settings(BaseSettings):
     def changed(self, **given: Any) -> Self:
         """Return settings read anew, with `given` laid over what was given before."""
         return type(self)(**{**self._given, **given})
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Return the values that were given directly, not read from anywhere."""
+        return self._given
 
     @property
     def is_production(self) -> bool:

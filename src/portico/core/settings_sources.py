@@ -119,7 +119,7 @@ def describe_settings(settings: Settings) -> list[SettingEntry]:
 
 def _source_of(settings: Settings, name: str, path: tuple[str, ...]) -> str:
     group = ENV_PREFIX + path[0].upper()
-    if _has(settings._given, path):
+    if _has(settings.arguments, path):
         return "argument"
     for source, names in (("environment", os.environ), (".env", _dotenv())):
         upper = {key.upper() for key in names}

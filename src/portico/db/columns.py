@@ -49,6 +49,7 @@ class EnumText[E: StrEnum](TypeDecorator[E]):
     def __init__(self, kind: type[E], length: int = 40) -> None:
         super().__init__(length)
         self.kind = kind
+        self.length = length
 
     def process_bind_param(self, value: E | str | None, dialect: Dialect) -> str | None:
         """Store the value; a text that is no member is refused."""

@@ -82,7 +82,7 @@ def _sqlite_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine, 
     return reader, writer
 
 
-def prepare_sqlite(connection: Any, record: Any) -> None:
+def prepare_sqlite(connection: Any, _record: Any) -> None:
     """Set what every SQLite connection needs: durable WAL, foreign keys, patience of five seconds."""
     connection.isolation_level = None
     cursor = connection.cursor()

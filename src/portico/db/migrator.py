@@ -58,7 +58,7 @@ class Chain:
         config.attributes |= {
             "connection": connection,
             "version_table": self.version_table,
-            "include_object": self._include,
+            "include_object": self.includes,
         }
         return config
 
@@ -79,7 +79,8 @@ class Chain:
             script.revision for script in ScriptDirectory.from_config(self.config()).walk_revisions()
         }
 
-    def _include(self, item: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:  # noqa: FBT001
+    def includes(self, item: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:  # noqa: FBT001
+        """Tell Alembic's comparison whether a table, column or index belongs to the chain."""
         table = name if kind == "table" else item.table.name
         return table != self.version_table and self.owns(str(table))
 
@@ -189,7 +190,7 @@ def _current(connection: Connection, chain: Chain) -> set[str]:
 
 
 def _differences(connection: Connection, chain: Chain) -> list[Any]:
-    options = {"version_table": chain.version_table, "compare_type": True, "include_object": chain._include}
+    options = {"version_table": chain.version_table, "compare_type": True, "include_object": chain.includes}
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata))
 
 

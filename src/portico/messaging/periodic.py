@@ -4,6 +4,7 @@ A run that fails is logged and tried again at the next turn; each run must be ha
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,7 +36,9 @@ class PeriodicRunner:
 
     def start(self) -> None:
         """Begin; call inside the event loop."""
-        self._tasks = [asyncio.create_task(self._repeat(work), name=f"periodic:{work.name}") for work in self._works]
+        self._tasks = [
+            asyncio.create_task(self._repeat(work), name=f"periodic:{work.name}") for work in self._works
+        ]
 
     async def stop(self) -> None:
         """Cancel every task and wait until each has ended."""
@@ -54,9 +57,7 @@ class PeriodicRunner:
             wake.clear()
             try:
                 await work.run(self._runtime)
-            except Exception as error:  # the edge of a task: recorded, and tried again at the next turn
+            except Exception as error:  # noqa: BLE001 - the edge of a task: recorded, and tried again at the next turn
                 log.warning("periodic_failed", work=work.name, error=repr(error))
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), work.every.total_seconds())
-            except TimeoutError:
-                pass

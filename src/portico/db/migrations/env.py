@@ -18,7 +18,7 @@ def render_item(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     if isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     if isinstance(item, EnumText):
-        return f"sa.String(length={item.impl_instance.length})"
+        return f"sa.String(length={item.length})"
     if item is JsonDocument:
         autogen.imports.add("from sqlalchemy.dialects import postgresql")
         return 'sa.JSON().with_variant(postgresql.JSONB(), "postgresql")'
