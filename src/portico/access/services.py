@@ -7,8 +7,6 @@ A superuser may do everything; everybody who is signed in as a person holds the 
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from portico.access.errors import LastSuperuser
 from portico.access.events import RolesChanged
 from portico.access.models import PrincipalRow, RoleGrant
@@ -18,7 +16,7 @@ from portico.audit.services import record
 from portico.coordination.revocations import RevocationLog
 from portico.core.ids import PrincipalId, new_id
 from portico.core.permissions import Permission
-from portico.db.unit import Unit
+from portico.db.unit import DatabaseSession, Unit
 from portico.http.authentication import Principal, PrincipalKind
 from portico.messaging import EventBus
 from portico.runtime import Runtime
@@ -35,12 +33,12 @@ def add_principal(runtime: Runtime, unit: Unit, kind: PrincipalKind) -> Principa
     return principal_id
 
 
-async def roles_of(session: AsyncSession, principal_id: UUID) -> Sequence[PlatformRole]:
+async def roles_of(session: DatabaseSession, principal_id: UUID) -> Sequence[PlatformRole]:
     """Return the platform roles that a principal holds."""
     return await GrantRepository(session).list_roles(principal_id)
 
 
-async def has_superuser(session: AsyncSession) -> bool:
+async def has_superuser(session: DatabaseSession) -> bool:
     """Tell whether the deployment has an administrator yet."""
     return await GrantRepository(session).exists_grant(PlatformRole.SUPERUSER)
 

@@ -9,12 +9,13 @@ from portico.db.columns import BigId, EnumText, JsonDocument, UtcDateTime
 from portico.db.database import Database
 from portico.db.mixins import Identified, SoftDeleted, Timestamped, Versioned
 from portico.db.repositories import Repository
-from portico.db.unit import Reads, Unit
+from portico.db.unit import DatabaseSession, Reads, Unit
 
 __all__ = [
     "Base",
     "BigId",
     "Database",
+    "DatabaseSession",
     "EnumText",
     "Identified",
     "JsonDocument",

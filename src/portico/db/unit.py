@@ -20,6 +20,9 @@ from portico.core.errors import PorticoError
 from portico.db.database import Database
 from portico.db.errors import DatabaseAway, DatabaseBusy, EditConflict
 
+DatabaseSession = AsyncSession
+"""The session that repositories are given; services hand it on and never write SQL with it."""
+
 type Hook = Callable[[], Awaitable[None]]
 
 
