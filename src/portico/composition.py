@@ -67,15 +67,18 @@ def migrator_of(settings: Settings, features: Sequence[Feature]) -> Migrator:
 
 
 @asynccontextmanager
-async def opened(runtime: Runtime) -> AsyncIterator[Runtime]:
-    """Fill the ports and enter coordination and the features' lifespans, lowest floor first; leave in reverse."""
+async def opened(runtime: Runtime, *, follows: bool = True) -> AsyncIterator[Runtime]:
+    """Fill the ports and enter coordination and the features' lifespans, lowest floor first; leave in reverse.
+
+    A command that believes no cache (`follows=False`) does not follow the revocation log, so nobody waits for it.
+    """
     features = runtime.get(FeatureSet).features
     async with AsyncExitStack() as stack:
         stack.push_async_callback(runtime.database.close)
         for feature in features:
             for port, fill in feature.ports.items():
                 runtime.provide(port, fill(runtime))
-        await stack.enter_async_context(coordination_lifespan(runtime))
+        await stack.enter_async_context(coordination_lifespan(runtime, follows=follows))
         for feature in features:
             if feature.lifespan is not None:
                 await stack.enter_async_context(feature.lifespan(runtime))

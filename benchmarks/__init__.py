@@ -1,0 +1,1 @@
+"""Measures the running server against a bare FastAPI route beside it: `make bench`."""
