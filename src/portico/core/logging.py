@@ -4,13 +4,12 @@ JSON in production, coloured in development. Every entry carries the id of the r
 (`portico.core.masking`). `access_line` is the quick way for the one line that every request writes.
 """
 
-import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -19,7 +18,11 @@ from portico.core.context import current_request
 from portico.core.masking import clean, harmless_text, masked_text
 from portico.core.settings import Settings
 
-_QUIET = {"uvicorn.access": logging.CRITICAL, "sqlalchemy.engine": logging.WARNING, "aiosqlite": logging.WARNING}
+_QUIET = {
+    "uvicorn.access": logging.CRITICAL,
+    "sqlalchemy.engine": logging.WARNING,
+    "aiosqlite": logging.WARNING,
+}
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _TEXT_WITH_LINES = ("exception", "stack")
 _OURS = frozenset({"timestamp", "level", "logger", "request_id", "event"})
@@ -75,7 +78,7 @@ def _formatter(*, in_json: bool) -> structlog.stdlib.ProcessorFormatter:
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.stdlib.PositionalArgumentsFormatter(),
-            _add_printf_arguments,
+            _drop_colours,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_request_id,
             structlog.processors.StackInfoRenderer(),
@@ -88,20 +91,20 @@ def _formatter(*, in_json: bool) -> structlog.stdlib.ProcessorFormatter:
     )
 
 
-def _add_printf_arguments(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def _drop_colours(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Drop the colour that uvicorn sends along for terminals."""
     event.pop("color_message", None)
     return event
 
 
-def _add_request_id(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     request_id = current_request().request_id
     if request_id != "-":
         event.setdefault("request_id", request_id)
     return event
 
 
-def mask_event(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def mask_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Clean every field of an entry; tracebacks keep their line breaks."""
     for name, value in event.items():
         if name in _TEXT_WITH_LINES:
@@ -132,7 +135,7 @@ def access_line(settings: Settings, stream: TextIO | None = None) -> AccessLine 
 def _json_access_line(out: TextIO) -> AccessLine:
     write, flush, stamp = out.write, out.flush, _Stamp()
 
-    def line(
+    def line(  # noqa: PLR0917 - called on every request, keywords would cost
         method: str, route: str, status: int, milliseconds: float, request_id: str, principal: str | None
     ) -> None:
         who = f',"principal":"{principal}"' if principal else ""
@@ -148,12 +151,12 @@ def _json_access_line(out: TextIO) -> AccessLine:
 def _console_access_line(out: TextIO) -> AccessLine:
     colours = {1: "36", 2: "32", 3: "36", 4: "33", 5: "31"} if out.isatty() else {}
 
-    def line(
+    def line(  # noqa: PLR0917 - called on every request, keywords would cost
         method: str, route: str, status: int, milliseconds: float, request_id: str, principal: str | None
     ) -> None:
         colour = colours.get(status // 100)
         shown = f"\x1b[{colour}m{status}\x1b[0m" if colour else str(status)
-        out.write(f"{shown} {method:<6} {route}  {milliseconds:.1f} ms  {request_id}\n")
+        out.write(f"{shown} {method:<6} {route}  {milliseconds:.1f} ms  {request_id} {principal or ''}\n")
         out.flush()
 
     return line
@@ -175,5 +178,3 @@ class _Stamp:
             self._second = second
             self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
         return f"{self._prefix}{int((now - second) * 1_000_000):06d}Z"
-
-

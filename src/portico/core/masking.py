@@ -37,10 +37,15 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1\2{MASK}",
     ),
     # Anything long and random: 40 characters or more with a digit among them. A UUID has 36.
-    (re.compile(r"\b(?=[A-Za-z_-]*[0-9])([A-Za-z0-9]{4})[A-Za-z0-9_-]{36,}"), r"\1…"),
-    (re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+-]{0,63}@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+)"), rf"\1{MASK}@\2"),
+    (re.compile(r"\b(?=[A-Za-z_-]{0,64}[0-9])([A-Za-z0-9]{4})[A-Za-z0-9_-]{36,}"), r"\1…"),
+    (
+        re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+-]{0,63}@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+)"),
+        rf"\1{MASK}@\2",
+    ),
 )
-_DANGEROUS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_DANGEROUS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _DANGEROUS_BUT_LINES = re.compile(_DANGEROUS.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 
 
@@ -80,7 +85,7 @@ def clean(value: Any, *, name: str = "", depth: int = 0) -> Any:
         return {_key(key): clean(item, name=str(key), depth=depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [clean(item, depth=depth + 1) for item in value]
-    text = value if isinstance(value, str) else str(value) if _prints_itself(value) else repr(value)
+    text = repr(value) if isinstance(value, BaseException | bytes) else str(value)
     return harmless_text(masked_text(text))
 
 
@@ -90,7 +95,3 @@ def _key(key: Any) -> str:
 
 def _is_secret_number(name: str, value: float) -> bool:
     return not isinstance(value, bool) and is_secret_field(name)
-
-
-def _prints_itself(value: Any) -> bool:
-    return type(value).__str__ is not object.__str__ and not isinstance(value, BaseException | bytes)

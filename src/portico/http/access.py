@@ -2,6 +2,9 @@
 
 Every route declares one of them as a dependency; the application refuses to start on a route that declares
 neither. Who holds which permission is the Authorizer's business, a port that `portico.access` fills.
+
+What stands in `dependencies=[…]` of a route or router is asked before the body is read, so that nobody can make the
+server buffer or parse anything for a route that is closed to him.
 """
 
 from dataclasses import dataclass
@@ -12,6 +15,8 @@ from starlette.requests import Request
 from portico.core.errors import Forbidden, Unauthenticated
 from portico.core.permissions import Permission
 from portico.http.authentication import PRINCIPAL_KEY, REJECTION_KEY, Principal, Rejection
+
+REALM = 'Bearer realm="portico"'
 
 
 class Authorizer(Protocol):
@@ -78,8 +83,8 @@ def require_principal(request: Request) -> Principal:
 def unauthenticated(rejection: Rejection | None) -> Unauthenticated:
     """Return the 401 for an anonymous request or a rejected credential (RFC 6750, section 3)."""
     if rejection is None:
-        return Unauthenticated(headers={"WWW-Authenticate": 'Bearer realm="portico"'})
-    challenge = f'Bearer realm="portico", error="invalid_token", error_description="{rejection.detail}"'
+        return Unauthenticated(headers={"WWW-Authenticate": REALM})
+    challenge = f'{REALM}, error="invalid_token", error_description="{rejection.detail}"'
     return Unauthenticated(
         rejection.detail,
         headers={"WWW-Authenticate": challenge},

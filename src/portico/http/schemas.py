@@ -1,12 +1,71 @@
-"""Bases of request and response shapes."""
+"""Bases of request and response shapes, and the text that no field takes."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+
+NUL = "\x00"
+BAD_TEXT = "must not contain NUL characters or unpaired surrogates"
 
 
-class RequestModel(BaseModel):
-    """A request body: unknown fields are refused, types are strict, text is bounded by each field."""
+def is_storable(text: str) -> bool:
+    """Tell whether `text` can be written to any database and sent as UTF-8: no NUL, no unpaired surrogate."""
+    if NUL in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError(BAD_TEXT)
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""A string for query, path and form parameters that stand outside of a model."""
+
+
+class _CheckedText(BaseModel):
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_bad_text(cls, value: Any) -> Any:
+        """Refuse text that PostgreSQL cannot store and UTF-8 cannot carry, before anything is made of it."""
+        if _has_bad_text(value):
+            raise ValueError(BAD_TEXT)
+        return value
+
+
+def _has_bad_text(value: Any) -> bool:
+    if isinstance(value, str):
+        return not is_storable(value)
+    if isinstance(value, list):
+        return any(_has_bad_text(item) for item in value)
+    if isinstance(value, dict):
+        return any(_has_bad_text(item) for pair in value.items() for item in pair)
+    return False
+
+
+class RequestModel(_CheckedText):
+    """A request body: unknown fields are refused, types are strict, text is bounded by each field.
+
+    Secrets never stand in an error: the input is kept out of it (`hide_input_in_errors`).
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+class QueryModel(_CheckedText):
+    """Query parameters as one shape: unknown names are refused, numbers are read from their text."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 class ResponseModel(BaseModel):

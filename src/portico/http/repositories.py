@@ -1,0 +1,26 @@
+"""SQL of the HTTP floor: answers kept for `Idempotency-Key`."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from portico.db.repositories import Repository
+from portico.http.models import IdempotentAnswer
+
+
+class IdempotentAnswerRepository(Repository[IdempotentAnswer]):
+    """Kept answers by the MAC of who asked for what."""
+
+    async def find_answer(self, answer_id: bytes, now: datetime) -> IdempotentAnswer | None:
+        """Return the answer that is kept under `answer_id` and has not expired, or None."""
+        statement = select(IdempotentAnswer).where(
+            IdempotentAnswer.id == answer_id, IdempotentAnswer.expires_at > now
+        )
+        return (await self.session.execute(statement)).scalar_one_or_none()
+
+    async def remove_expired(self, now: datetime, answer_id: bytes | None = None) -> None:
+        """Delete what has expired: all of it, or only what stands in the way under `answer_id`."""
+        statement = delete(IdempotentAnswer).where(IdempotentAnswer.expires_at <= now)
+        if answer_id is not None:
+            statement = statement.where(IdempotentAnswer.id == answer_id)
+        await self.session.execute(statement)
