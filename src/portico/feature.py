@@ -49,6 +49,8 @@ class AccountSection:
     label: str
     path: str
     order: int = 50
+    icon: str = ""
+    """One of `portico/web/templates/icons.html.jinja`; none if empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 English is written in the code and the templates; the other languages stand in gettext catalogues at
 `<package>/locale/<language>/LC_MESSAGES/portico.po`, Portico's own in `portico/locale/`. A catalogue is read
-when its language is first asked for, so nothing has to be compiled. `scripts/messages.py` extracts and checks.
+when its language is first asked for: nothing has to be compiled. `scripts/messages.py` extracts and checks.
 """
 
 import gettext as catalogues
@@ -137,6 +137,9 @@ def negotiate(*preferences: str | None) -> str:
 def prepare(environment: Environment) -> None:
     """Let templates say `{% trans %}`; each rendering brings the `template_names` of a `Translator`."""
     environment.add_extension("jinja2.ext.i18n")
+    environment.policies["ext.i18n.trimmed"] = (
+        True  # a text may run over lines, and is one line for translators
+    )
     environment.newstyle_gettext = True  # type: ignore[attr-defined]  # added by the extension
 
 

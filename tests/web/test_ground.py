@@ -1,0 +1,208 @@
+"""Assets, flash, languages, and pages for refusals, on an application without features."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portico.core.errors import Gone, PorticoError, RateLimited, Unauthenticated, Unavailable
+from portico.web.problems import EXPLANATIONS, problem_page, wants_page
+from portico.web.rendering import render, see_other
+from tests.web.ground import make_ground
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def browser(ground: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    async with visitor(ground) as client:
+        yield client
+
+
+def visitor(app: FastAPI) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost:8000")
+
+
+def page_of(app: FastAPI, path: str = "/", **headers: str) -> Request:
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request(
+        {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "scheme": "http",
+            "server": ("localhost", 8000),
+            "headers": raw,
+            "app": app,
+        }
+    )
+
+
+async def test_assets_are_kept_for_ever_under_the_hash_of_their_content(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get("/")
+    paths = re.findall(r'"(/_assets/[^"]+)"', page.text)
+
+    assert {path.rpartition(".")[2] for path in paths} == {"css", "js", "svg"}
+    for path in paths:
+        answer = await browser.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert re.search(r"\.[0-9a-f]{12}\.", path)
+
+
+@pytest.mark.parametrize(
+    "path", ["/_assets/portico.css", "/_assets/portico.000000000000.css", "/_assets/pages.py"]
+)
+async def test_an_asset_under_another_name_does_not_exist(browser: httpx2.AsyncClient, path: str) -> None:
+    with pytest.raises(PorticoError) as refused:
+        await browser.get(path)
+
+    assert refused.value.status == 404
+
+
+@pytest.mark.bar("ASVS-3.6.1")
+async def test_no_page_and_no_asset_asks_another_origin(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get("/")
+    texts = [page.text] + [
+        (await browser.get(path)).text for path in re.findall(r'"(/_assets/[^"]+)"', page.text)
+    ]
+
+    for text in texts:
+        addresses = set(re.findall(r"https?://[^\s\"')>]+", text))
+        assert addresses <= {"http://www.w3.org/2000/svg"}  # a name of XML, never fetched
+
+
+async def test_the_language_is_that_of_the_browser(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get("/", headers={"Accept-Language": "de-CH,de;q=0.9,en;q=0.5"})
+
+    assert '<html lang="de">' in page.text
+    assert page.headers["content-language"] == "de"
+
+
+async def test_a_chosen_language_is_remembered(browser: httpx2.AsyncClient) -> None:
+    await browser.get("/?lang=de")
+
+    page = await browser.get("/", headers={"Accept-Language": "en"})
+
+    assert page.headers["content-language"] == "de"
+
+
+async def test_a_language_that_we_do_not_speak_changes_nothing(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get("/?lang=%22%3E%3Cscript%3E")
+
+    assert page.headers["content-language"] == "en"
+    assert "set-cookie" not in page.headers
+
+
+async def test_the_language_of_the_person_beats_cookie_and_browser(ground: FastAPI) -> None:
+    request = page_of(ground, cookie="portico_language=en", accept_language="en")
+
+    page = render(request, "web/welcome.html.jinja", language="de", addresses=())
+
+    assert page.headers["content-language"] == "de"
+
+
+async def test_the_switch_keeps_what_else_the_address_says(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get("/?next=%2Faccount")
+
+    assert 'href="?next=%2Faccount&amp;lang=de"' in page.text
+
+
+async def test_no_page_is_kept_by_a_cache(browser: httpx2.AsyncClient) -> None:
+    assert (await browser.get("/")).headers["cache-control"] == "no-store"
+
+
+async def test_a_flash_is_shown_once_and_taken_back(ground: FastAPI) -> None:
+    left = see_other(page_of(ground), "/account", "Your profile was saved.")
+    assert left.status_code == 303
+    cookie = left.headers["set-cookie"].split(";")[0]
+    async with visitor(ground) as browser:
+        page = await browser.get("/", headers={"Cookie": cookie})
+
+    assert '<div class="notice good" role="status">' in page.text
+    assert "Your profile was saved." in page.text
+    assert page.headers["set-cookie"].startswith('portico_flash=""; expires=')
+
+
+@pytest.mark.parametrize("cookie", ["x", "AAAA", "WW91IHdvbiEgQ2FsbCAwODAw", "!", "é"])
+async def test_nobody_else_can_put_words_on_a_page(browser: httpx2.AsyncClient, cookie: str) -> None:
+    page = await browser.get("/", headers=[(b"cookie", f"portico_flash={cookie}".encode())])
+
+    assert page.status_code == 200
+    assert 'role="status"' not in page.text
+
+
+@pytest.mark.bar("ASVS-3.3.1", "ASVS-3.3.3")
+async def test_the_flash_cookie_is_of_this_host_where_there_is_tls(tmp_path: Path) -> None:
+    app = make_ground(tmp_path, public_url="https://id.example")
+
+    cookie = see_other(page_of(app), "/", "Saved.").headers["set-cookie"].lower()
+
+    assert cookie.startswith("__host-portico_flash=")
+    for attribute in ("; secure", "; httponly", "; samesite=lax", "; path=/"):
+        assert attribute in cookie
+    assert "domain" not in cookie
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 410, 413, 429, 500, 503])
+async def test_a_refusal_is_a_page_with_a_way_out(ground: FastAPI, status: int, language: str) -> None:
+    class Refused(PorticoError):
+        """As a service raises it."""
+
+    Refused.status = status
+    request = page_of(ground, "/somewhere", accept_language=language)
+
+    page = problem_page(request, Refused("inner words <b>"))
+
+    text = bytes(page.body).decode()
+    assert page.status_code == status
+    assert 'href="/"' in text
+    assert "inner words" not in text
+
+
+async def test_each_explanation_is_its_own() -> None:
+    assert len({explanation.title for explanation in EXPLANATIONS.values()}) == len(EXPLANATIONS)
+
+
+async def test_a_page_for_too_many_requests_says_when_to_come_back(ground: FastAPI) -> None:
+    assert problem_page(page_of(ground), RateLimited(retry_after=17)).headers["retry-after"] == "17"
+    assert problem_page(page_of(ground), Unavailable(retry_after=3)).headers["retry-after"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("path", "next_page"), [("/account/devices", "%2Faccount%2Fdevices"), ("//evil.example", "%2Faccount")]
+)
+async def test_whoever_must_sign_in_is_led_there_and_back(ground: FastAPI, path: str, next_page: str) -> None:
+    answer: Response = problem_page(page_of(ground, path), Unauthenticated())
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/login?next={next_page}"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "expected"),
+    [
+        ("/account", "text/html,application/xhtml+xml", True),
+        ("/account", "application/json", False),
+        ("/account", "*/*", False),
+        ("/api/v1/users/me", "text/html", False),
+    ],
+)
+async def test_only_a_person_with_a_browser_gets_a_page(
+    ground: FastAPI, path: str, accept: str, expected: bool
+) -> None:
+    assert wants_page(page_of(ground, path, accept=accept)) is expected
+
+
+async def test_a_refusal_that_is_gone_says_so_in_german(ground: FastAPI) -> None:
+    page = problem_page(page_of(ground, accept_language="de"), Gone())
+
+    assert "This link is no longer good" not in bytes(page.body).decode()
