@@ -1,0 +1,199 @@
+"""Hearing of revocations on PostgreSQL: a connection of its own that listens, reads, and keeps a lease.
+
+Why a stale yes is impossible. Three facts hold at any time:
+
+1. This process believes its caches until 2.5 s after the *start* of its last successful read, by its own monotonic
+   clock, and only if the database confirmed, after that read, that its lease had not run out meanwhile.
+2. The lease that others see is written after that start and lasts longer (3 s by the database's clock), so it covers
+   the belief. Whoever commits a revocation and then looks finds the lease alive and our position before his row, and
+   waits; or he finds it run out, and then we do not believe.
+3. A lease that ran out is taken again *before* the log is read. Either the reader finds the row in the log, or the
+   revoker finds the lease in the table: each writes first and looks afterwards.
+
+A position is written after the rows up to it were applied. NOTIFY only makes it quicker. One limit: the lease is
+judged by the database's wall clock, so a jump of that clock by seconds can cut the waiting of revokers short; the
+caches are then wrong for at most 2.5 s.
+"""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import URL
+
+from portico.coordination.reading import Apply, Reading
+from portico.coordination.repositories import CHANNEL
+from portico.core.clock import Clock
+
+log = structlog.get_logger("portico.coordination")
+
+BEAT_SECONDS: Final = 1.0
+TRUST_SECONDS: Final = 2.5
+LEASE: Final = timedelta(seconds=3)
+COMMAND_SECONDS: Final = 2.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
+NEVER: Final = float("-inf")
+
+RENEW = """
+UPDATE portico_workers SET lease_until = clock_timestamp() + $2::interval WHERE id = $1
+RETURNING (SELECT coalesce(max(seq), 0) FROM portico_revocations)
+"""
+REGISTER = """
+INSERT INTO portico_workers (id, position, lease_until, started_at, description)
+SELECT $1::uuid, coalesce(max(seq), 0), clock_timestamp() + $2::interval, clock_timestamp(), $3::text
+FROM portico_revocations
+RETURNING position
+"""
+UNREAD = "SELECT seq, subject FROM portico_revocations WHERE seq > $1 ORDER BY seq"
+CONFIRM = """
+UPDATE portico_workers SET position = $2, lease_until = clock_timestamp() + $3::interval
+WHERE id = $1 AND lease_until > clock_timestamp() RETURNING true
+"""
+LEAVE = "DELETE FROM portico_workers WHERE id = $1"
+NOTIFY = "SELECT pg_notify($1, '')"
+
+
+class PostgresFollower:
+    """Follows the log as one worker; `start` and `stop` belong to the lifespan."""
+
+    def __init__(self, worker_id: UUID, url: URL, clock: Clock, apply: Apply) -> None:
+        self.id = worker_id
+        self.reading = Reading(apply)
+        self._url = url
+        self._monotonic = clock.monotonic
+        self._trusted_until = NEVER
+        self._wake = asyncio.Event()
+        self._first_read = asyncio.Event()
+        self._is_announcing = False
+        self._is_leaving = False
+        self._task: asyncio.Task[None] | None = None
+
+    def trusted(self) -> bool:
+        """Tell whether the caches may be believed; a comparison."""
+        return self._monotonic() < self._trusted_until
+
+    def wake(self) -> None:
+        """Read the log now and not at the next beat."""
+        self._wake.set()
+
+    def announce(self) -> None:
+        """Wake the other workers, from our own connection and outside every transaction; calls that meet are one."""
+        self._is_announcing = True
+        self._wake.set()
+
+    async def start(self) -> None:
+        """Begin to follow; waits for the first read, but no longer than a command may take."""
+        self._task = asyncio.create_task(self._follow(), name="revocations")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._first_read.wait(), COMMAND_SECONDS)
+
+    async def stop(self) -> None:
+        """Believe nothing any more, then leave the table of workers, so that nobody waits for us."""
+        self._is_leaving = True
+        self._trusted_until = NEVER
+        self._wake.set()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=COMMAND_SECONDS)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._is_leaving:
+            self._first_read.clear()
+            try:
+                await self._follow_until_cut()
+            except Exception as error:  # noqa: BLE001 - the edge of a task: recorded, and tried again
+                log.warning("revocations_not_heard", error=repr(error))
+            pause = (
+                FIRST_PAUSE_SECONDS if self._first_read.is_set() else min(pause * 2, LONGEST_PAUSE_SECONDS)
+            )
+            if not self._is_leaving:
+                await asyncio.sleep(pause)
+
+    async def _follow_until_cut(self) -> None:
+        connection = await self._connect()
+        try:
+            await connection.add_listener(CHANNEL, self._on_notify)
+            connection.add_termination_listener(self._on_cut)
+            await self._take_lease(connection)
+            while not self._is_leaving:
+                await self._beat(connection)
+            await connection.execute(LEAVE, self.id)
+        finally:
+            await _close(connection)
+
+    async def _beat(self, connection: Any) -> None:
+        started = asyncio.get_running_loop().time()
+        self._wake.clear()
+        if self._is_announcing:
+            self._is_announcing = False
+            await connection.execute(NOTIFY, CHANNEL)
+        await self._hear(connection)
+        left = started + BEAT_SECONDS - asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), max(0.0, left))
+
+    async def _hear(self, connection: Any) -> None:
+        """Read, apply, confirm; only then believe, and only from the start of the read."""
+        started = self._monotonic()
+        self.reading.take(await connection.fetch(UNREAD, self.reading.position))
+        if await connection.fetchval(CONFIRM, self.id, self.reading.position, LEASE):
+            self._trusted_until = NEVER if self._is_leaving else started + TRUST_SECONDS
+            self._first_read.set()
+            return
+        self._trusted_until = NEVER
+        await self._take_lease(connection)
+        self._wake.set()
+
+    async def _take_lease(self, connection: Any) -> None:
+        """Show others a living lease, to be followed by a read.
+
+        Who finds himself no longer in the table may have missed rows that were trimmed, and who is ahead of the log
+        has another database before him than he had: both forget everything.
+        """
+        newest = await connection.fetchval(RENEW, self.id, LEASE)
+        if newest is None:
+            self._trusted_until = NEVER
+            newest = await connection.fetchval(REGISTER, self.id, LEASE, _description())
+            self.reading.begin_at(newest)
+        elif newest < self.reading.position:
+            self._trusted_until = NEVER
+            self.reading.begin_at(newest)
+
+    def _on_notify(self, connection: Any, sender: int, channel: str, payload: str) -> None:
+        if sender != connection.get_server_pid():
+            self._wake.set()
+
+    def _on_cut(self, connection: Any) -> None:
+        self._wake.set()
+
+    async def _connect(self) -> Any:
+        import asyncpg
+
+        _, arguments = self._url.get_dialect()().create_connect_args(self._url)
+        for name in [name for name in arguments if name.startswith("prepared_statement_")]:
+            del arguments[name]  # meant for SQLAlchemy's own layer
+        return await asyncpg.connect(
+            **arguments,
+            timeout=COMMAND_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            server_settings={"application_name": "portico revocations", "jit": "off"},
+        )
+
+
+async def _close(connection: Any) -> None:
+    try:
+        await connection.close(timeout=COMMAND_SECONDS)
+    except Exception as error:  # noqa: BLE001 - it is being thrown away; recorded
+        log.debug("revocations_connection_broken", error=repr(error))
+        connection.terminate()
+
+
+def _description() -> str:
+    return f"{socket.gethostname()} pid {os.getpid()}"[:200]
