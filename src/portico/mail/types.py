@@ -1,5 +1,6 @@
 """Words of mail."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -9,3 +10,12 @@ class MailStatus(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Content:
+    """What a message says; not shown in logs, because it carries links that sign people in."""
+
+    subject: str
+    text: str
+    html: str

@@ -1,0 +1,53 @@
+"""Writes the CSS of mails into their elements, when a template is loaded and not when a mail is rendered.
+
+Many mail programs drop `<style>`. Inlining a finished mail would put people's names through an HTML parser and
+cost its time again for each; here the parser sees only our own template, its Jinja parts hidden from it.
+"""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+import css_inline
+
+_JINJA = re.compile(
+    r"{%-?\s*trans\b.*?{%-?\s*endtrans\s*-?%}"  # whole: what is in it is a text for translators
+    r"|{{.*?}}|{%.*?%}|{#.*?#}",
+    re.DOTALL,
+)
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_HIDDEN = re.compile(f"<!--{_OPEN}([0-9]+){_CLOSE}-->|{_OPEN}([0-9]+){_CLOSE}")
+
+
+def inline_styles(source: str) -> str:
+    """Return a template with the style sheet of mails in its elements.
+
+    Statements may stand wherever a comment may, expressions in text and in attributes.
+
+    Raises:
+        ValueError: a statement stands inside a tag.
+    """
+    hidden: list[str] = []
+
+    def hide(match: re.Match[str]) -> str:
+        part = match.group()
+        hidden.append(part)
+        token = f"{_OPEN}{len(hidden) - 1}{_CLOSE}"
+        return token if part.startswith("{{") or "endtrans" in part else f"<!--{token}-->"
+
+    inlined = _inlined(_JINJA.sub(hide, source))
+    restored, count = _HIDDEN.subn(lambda match: hidden[int(match[1] or match[2])], inlined)
+    if count != len(hidden) or f"--{_CLOSE}" in restored or "<!--{%" in restored:
+        raise ValueError("a Jinja statement stands inside a tag")
+    return restored
+
+
+def _inlined(html: str) -> str:
+    if "<html" in html:
+        return css_inline.CSSInliner(extra_css=_style_sheet(), load_remote_stylesheets=False).inline(html)
+    return css_inline.CSSInliner(load_remote_stylesheets=False).inline_fragment(html, _style_sheet())
+
+
+@cache
+def _style_sheet() -> str:
+    return (files("portico.mail") / "templates" / "mail" / "mail.css").read_text(encoding="utf-8")
