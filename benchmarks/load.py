@@ -29,6 +29,7 @@ class Result:
     seconds: float
     latencies: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    cpu_microseconds: float = 0.0
 
     @property
     def rate(self) -> float:

@@ -1,0 +1,50 @@
+"""Periodic work repeats, survives its failures, and ends with the process."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from portico.feature import Feature
+from portico.messaging.periodic import Periodic, PeriodicRunner
+from portico.runtime import Runtime
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def features() -> Sequence[Feature]:
+    return []
+
+
+@pytest.mark.bar("ASVS-16.5.4")
+async def test_work_that_fails_is_tried_again(runtime: Runtime) -> None:
+    runs = asyncio.Semaphore(0)
+
+    async def work(_: Runtime) -> None:
+        runs.release()
+        raise ValueError("today is not a good day")
+
+    runner = PeriodicRunner(runtime, [Periodic("failing", timedelta(milliseconds=5), work)])
+    runner.start()
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            await runs.acquire()
+    await runner.stop()
+
+
+async def test_wake_does_not_wait_for_the_turn(runtime: Runtime) -> None:
+    runs = asyncio.Semaphore(0)
+
+    async def work(_: Runtime) -> None:
+        runs.release()
+
+    runner = PeriodicRunner(runtime, [Periodic("rare", timedelta(hours=1), work)])
+    runner.start()
+    async with asyncio.timeout(5):
+        await runs.acquire()
+        runner.wake("rare")
+        await runs.acquire()
+    runner.wake("unknown")
+    await runner.stop()
