@@ -22,6 +22,7 @@ from portico.feature import Feature
 from portico.runtime import Runtime
 from portico.testing import services
 from portico.testing.clock import FrozenClock
+from portico.testing.mail import CapturedMails, capture_mail
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +114,12 @@ async def runtime(
     """Return an open runtime: ports filled, features alive, no periodic work running by itself."""
     async with opened(compose(settings, features, clock=clock)) as runtime:
         yield runtime
+
+
+@pytest.fixture
+def mails(runtime: Runtime) -> CapturedMails:
+    """Return the mails that the runtime sends, each there when the act that wrote it has been answered."""
+    return capture_mail(runtime)
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
