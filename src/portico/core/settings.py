@@ -174,6 +174,7 @@ class Settings(BaseSettings):
         validate_default=True,
         use_attribute_docstrings=True,
         nested_model_default_partial_update=True,
+        hide_input_in_errors=True,
     )
     ground_groups: ClassVar[tuple[str, ...]] = (
         "database", "redis", "http", "rate_limit", "logging", "outbound",
