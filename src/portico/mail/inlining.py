@@ -16,30 +16,34 @@ _JINJA = re.compile(
     re.DOTALL,
 )
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_HIDDEN = re.compile(f"<!--{_OPEN}([0-9]+){_CLOSE}-->|{_OPEN}([0-9]+){_CLOSE}")
+_HIDDEN = re.compile(f"(<!--)?{_OPEN}([0-9]+){_CLOSE}(-->)?")
+_MISPLACED = re.compile(f'{_CLOSE}(--)?=""')
+"""An attribute made of something hidden: it stood in a tag where only names of attributes may stand."""
 
 
 def inline_styles(source: str) -> str:
     """Return a template with the style sheet of mails in its elements.
 
-    Statements may stand wherever a comment may, expressions in text and in attributes.
+    Statements may stand where a comment may, expressions also in the values of attributes.
 
     Raises:
-        ValueError: a statement stands inside a tag.
+        ValueError: something stands inside a tag and outside its values.
     """
     hidden: list[str] = []
 
     def hide(match: re.Match[str]) -> str:
-        part = match.group()
-        hidden.append(part)
+        hidden.append(match.group())
         token = f"{_OPEN}{len(hidden) - 1}{_CLOSE}"
-        return token if part.startswith("{{") or "endtrans" in part else f"<!--{token}-->"
+        return token if _is_text(match.group()) else f"<!--{token}-->"
 
     inlined = _inlined(_JINJA.sub(hide, source))
-    restored, count = _HIDDEN.subn(lambda match: hidden[int(match[1] or match[2])], inlined)
-    if count != len(hidden) or f"--{_CLOSE}" in restored or "<!--{%" in restored:
-        raise ValueError("a Jinja statement stands inside a tag")
-    return restored
+    if _MISPLACED.search(inlined):
+        raise ValueError("Jinja stands inside a tag, outside the values of its attributes")
+    return _HIDDEN.sub(lambda match: hidden[int(match[2])], inlined)
+
+
+def _is_text(jinja: str) -> bool:
+    return jinja.startswith("{{") or "endtrans" in jinja
 
 
 def _inlined(html: str) -> str:
