@@ -1,5 +1,7 @@
 """Words of signing keys."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -15,3 +17,38 @@ class SigningAlgorithm(StrEnum):
 
     ES256 = "ES256"
     RS256 = "RS256"
+
+
+ALGORITHMS = {
+    KeyPurpose.ACCESS_TOKEN: SigningAlgorithm.ES256,
+    KeyPurpose.ID_TOKEN: SigningAlgorithm.RS256,
+}
+"""Which algorithm serves which purpose: ES256 is fast, RS256 is what every OpenID client understands."""
+
+
+class TokenFault(StrEnum):
+    """Why a signed token is refused; for logs and for `TokenRejected`, in the order of the checks."""
+
+    MALFORMED = "malformed"
+    TYPE = "wrong_type"
+    UNKNOWN_KEY = "unknown_key"
+    ALGORITHM = "wrong_algorithm"
+    SIGNATURE = "bad_signature"
+    CLAIMS = "bad_claims"
+    ISSUER = "wrong_issuer"
+    AUDIENCE = "wrong_audience"
+    EXPIRED = "expired"
+    NOT_YET = "not_yet_valid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyState:
+    """A signing key as operators see it; nothing of it is secret."""
+
+    kid: str
+    purpose: KeyPurpose
+    algorithm: SigningAlgorithm
+    created_at: datetime
+    signs_from: datetime
+    signs_until: datetime | None
+    verifies_until: datetime | None
