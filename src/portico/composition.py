@@ -12,10 +12,10 @@ from portico.core.clock import Clock, SystemClock
 from portico.core.entropy import Entropy, SystemEntropy
 from portico.core.root_secret import load_root_secret
 from portico.core.safety import refuse_unsafe_settings
-from portico.core.settings import Settings
+from portico.core.settings import FeatureSettings, Settings
 from portico.core.settings_sources import refuse_unknown_settings
 from portico.db.database import Database, database_url
-from portico.db.migrator import Chain, Migrator, portico_chain, team_chain
+from portico.db.migrator import Chain, Migrator, check_chain, portico_chain, team_chain
 from portico.feature import Feature, FeatureSet
 from portico.messaging import EventBus
 from portico.messaging.periodic import PeriodicRunner
@@ -36,8 +36,7 @@ def compose(
         UnsafeSettings: production with a combination that is not safe; every fault is named.
         SecretMissing: no root secret outside development.
     """
-    sections = {feature.name: feature.settings for feature in features if feature.settings is not None}
-    complete = settings.with_sections(sections)
+    complete = settings.with_sections(sections_of(features))
     refuse_unknown_settings(complete)
     refuse_unsafe_settings(complete)
     entropy = entropy or SystemEntropy()
@@ -55,6 +54,11 @@ def compose(
     return runtime
 
 
+def sections_of(features: Sequence[Feature]) -> dict[str, type[FeatureSettings]]:
+    """Return the settings that features declare, by the names under which they are read."""
+    return {feature.name: feature.settings for feature in features if feature.settings is not None}
+
+
 def chains_of(features: Sequence[Feature]) -> list[Chain]:
     """Return the migration chains: Portico's first, then those of the team's features."""
     own = [team_chain(feature.name, feature.migrations) for feature in features if feature.migrations]
@@ -64,6 +68,17 @@ def chains_of(features: Sequence[Feature]) -> list[Chain]:
 def migrator_of(settings: Settings, features: Sequence[Feature]) -> Migrator:
     """Return the migrator for the application's database, connecting as the owner of the tables."""
     return Migrator(database_url(settings, owner=True), chains_of(features))
+
+
+async def check_schema(runtime: Runtime) -> None:
+    """Compare the database with the migrations of this release.
+
+    Raises:
+        SchemaBehind, SchemaAhead: they differ.
+    """
+    async with runtime.database.reader.connect() as connection:
+        for chain in chains_of(runtime.get(FeatureSet).features):
+            await check_chain(connection, chain)
 
 
 @asynccontextmanager
@@ -93,7 +108,7 @@ async def started(runtime: Runtime) -> AsyncIterator[Runtime]:
         SchemaBehind, SchemaAhead: the database does not fit this release.
     """
     features = runtime.get(FeatureSet).features
-    await Migrator(runtime.database.url, chains_of(features)).check()
+    await check_schema(runtime)
     async with opened(runtime):
         runner = PeriodicRunner(runtime, [work for feature in features for work in feature.periodics])
         runtime.provide(PeriodicRunner, runner)

@@ -6,6 +6,5 @@ from portico.core.permissions import Permission
 class PlatformPermission(Permission):
     """What an administrator of the deployment may do besides what features declare."""
 
-    HEALTH_READ = "platform:health:read"
     ROLE_READ = "platform:role:read"
     ROLE_ASSIGN = "platform:role:assign"

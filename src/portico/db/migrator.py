@@ -11,6 +11,7 @@ import pkgutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,8 @@ class Chain:
 
     def config(self, connection: Connection | None = None) -> Config:
         """Return Alembic's configuration for the chain."""
-        module = importlib.import_module(self.package)
-        if module.__file__ is None:
-            raise RuntimeError(f"{self.package} is not a package with files")
         config = Config()
-        config.set_main_option("script_location", str(Path(module.__file__).parent).replace("%", "%%"))
+        config.set_main_option("script_location", _folder(self.package))
         config.attributes |= {
             "connection": connection,
             "version_table": self.version_table,
@@ -68,16 +66,6 @@ class Chain:
         for module in pkgutil.walk_packages(root.__path__, f"{self.root}."):
             if module.name.endswith(".models"):
                 importlib.import_module(module.name)
-
-    def heads(self) -> set[str]:
-        """Return the newest revisions."""
-        return set(ScriptDirectory.from_config(self.config()).get_heads())
-
-    def knows(self, revision: str) -> bool:
-        """Tell whether this release has the revision."""
-        return revision in {
-            script.revision for script in ScriptDirectory.from_config(self.config()).walk_revisions()
-        }
 
     def includes(self, item: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:  # noqa: FBT001
         """Tell Alembic's comparison whether a table, column or index belongs to the chain."""
@@ -115,16 +103,16 @@ class Migrator:
     async def upgrade(self, revision: str = "head") -> None:
         """Bring every chain to `revision`; nothing happens where it stands there already."""
         for chain in self._chains:
-            await self._run(chain, lambda config: command.upgrade(config, revision))
+            await self.run_on(chain, lambda config: command.upgrade(config, revision))
 
     async def downgrade(self, revision: str, chain: Chain | None = None) -> None:
         """Take one chain (by default the last) down to `revision` (`base` takes all away)."""
-        await self._run(chain or self._chains[-1], lambda config: command.downgrade(config, revision))
+        await self.run_on(chain or self._chains[-1], lambda config: command.downgrade(config, revision))
 
     async def stamp(self, revision: str = "head") -> None:
         """Note a revision as reached without running anything."""
         for chain in self._chains:
-            await self._run(chain, lambda config: command.stamp(config, revision))
+            await self.run_on(chain, lambda config: command.stamp(config, revision))
 
     async def check(self) -> None:
         """Make sure that the schema fits this release.
@@ -147,7 +135,8 @@ class Migrator:
                 found += await connection.run_sync(_differences, chain)
         return found
 
-    async def _run(self, chain: Chain, action: Callable[[Config], None]) -> None:
+    async def run_on(self, chain: Chain, action: Callable[[Config], None]) -> None:
+        """Run one of Alembic's commands on one chain, in one transaction, under the lock."""
         async with self._connected() as connection:
             await _lock(connection)
             await connection.run_sync(lambda sync: action(chain.config(sync)))
@@ -156,6 +145,8 @@ class Migrator:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        if self._url.get_backend_name() == "sqlite" and self._url.database:
+            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(self._url, poolclass=NullPool)
         _prepare(engine)
         try:
@@ -163,6 +154,23 @@ class Migrator:
                 yield connection
         finally:
             await engine.dispose()
+
+
+@cache
+def _revisions(package: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the newest revisions of a chain and all of them; the files do not change while the process lives."""
+    config = Config()
+    config.set_main_option("script_location", _folder(package))
+    scripts = ScriptDirectory.from_config(config)
+    return frozenset(scripts.get_heads()), frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def _folder(package: str) -> str:
+    """Return the folder of a package as Alembic reads it, which opens `%`."""
+    module = importlib.import_module(package)
+    if module.__file__ is None:
+        raise RuntimeError(f"{package} is not a package with files")
+    return str(Path(module.__file__).parent).replace("%", "%%")
 
 
 async def check_chain(connection: AsyncConnection, chain: Chain) -> None:
@@ -173,10 +181,11 @@ async def check_chain(connection: AsyncConnection, chain: Chain) -> None:
         SchemaAhead: migrated by a newer release.
     """
     current = await connection.run_sync(_current, chain)
-    unknown = sorted(revision for revision in current if not chain.knows(revision))
+    heads, known = _revisions(chain.package)
+    unknown = sorted(current - known)
     if unknown:
         raise SchemaAhead(f"the database is at {', '.join(unknown)}, which this release does not know")
-    if current != chain.heads():
+    if current != heads:
         found = ", ".join(sorted(current)) or "nothing"
         raise SchemaBehind(f"the database is at {found}: run `portico migrate`")
 

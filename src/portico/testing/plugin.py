@@ -12,7 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 import anyio
+import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import URL, make_url
 
 from portico.composition import compose, opened
@@ -120,6 +122,22 @@ async def runtime(
 def mails(runtime: Runtime) -> CapturedMails:
     """Return the mails that the runtime sends, each there when the act that wrote it has been answered."""
     return capture_mail(runtime)
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> FastAPI:
+    """Return the application around `runtime`."""
+    from portico.app import assemble
+
+    return assemble(runtime)
+
+
+@pytest.fixture
+async def client(app: FastAPI, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """Return a client of the application that keeps cookies and follows no redirect."""
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as client:
+        yield client
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

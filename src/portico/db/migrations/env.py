@@ -42,5 +42,5 @@ def run() -> None:
     context.run_migrations()
 
 
-if hasattr(context, "config"):
+if __name__ == "env_py":  # Alembic's name for the file that it executes; a team's env.py only imports `run`
     run()

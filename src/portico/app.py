@@ -1,0 +1,122 @@
+"""The composition root: with `worker.py` the only file that knows all features.
+
+`create_app(settings, features=[*default_features(), shop])` is the whole server inside a team's own product.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from fastapi import FastAPI
+
+from portico.access.feature import access_feature
+from portico.admin.feature import admin_feature
+from portico.audit.feature import audit_feature
+from portico.composition import check_schema, compose, started
+from portico.core.clock import Clock
+from portico.core.entropy import Entropy
+from portico.core.logging import configure_logging
+from portico.core.settings import Settings
+from portico.credentials.feature import credentials_feature
+from portico.feature import AccountSection, Feature, FeatureSet
+from portico.http.application import install_http
+from portico.keys.feature import keys_feature
+from portico.mail.feature import mail_feature
+from portico.runtime import Runtime
+from portico.sessions.feature import sessions_feature
+from portico.tokens.feature import tokens_feature
+from portico.users.feature import users_feature
+from portico.web.application import install_web
+
+API_PREFIX = "/api/v1"
+DESCRIPTION = "Accounts, sessions, organizations and sign-in. Errors are problem documents (RFC 9457)."
+
+
+class Lifespan(Protocol):
+    """What FastAPI enters before the first request and leaves after the last."""
+
+    def __call__(self, app: FastAPI) -> AbstractAsyncContextManager[None]:
+        """Return the context to enter."""
+        ...
+
+
+def default_features() -> list[Feature]:
+    """Return Portico's own features, lowest floor first."""
+    return [
+        keys_feature(),
+        audit_feature(),
+        mail_feature(),
+        tokens_feature(),
+        access_feature(),
+        users_feature(),
+        credentials_feature(),
+        sessions_feature(),
+        admin_feature(),
+    ]
+
+
+def create_app(
+    settings: Settings | None = None,
+    features: Sequence[Feature] | None = None,
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> FastAPI:
+    """Return the application with these features (by default all of Portico's); nothing is opened before its lifespan.
+
+    Raises:
+        UnknownSettings, UnsafeSettings, SecretMissing: as `compose`.
+        UndeclaredRoutes: a route says neither a permission nor `public`.
+    """
+    settings = settings or Settings()
+    configure_logging(settings)
+    chosen = default_features() if features is None else features
+    runtime = compose(settings, chosen, clock=clock, entropy=entropy)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with started(runtime):
+            app.state.http_floor.start()
+            yield
+
+    return assemble(runtime, lifespan)
+
+
+def assemble(runtime: Runtime, lifespan: Lifespan | None = None) -> FastAPI:
+    """Put the HTTP application around a runtime that somebody else opens."""
+    features = runtime.get(FeatureSet).features
+    app = FastAPI(
+        title=runtime.settings.name,
+        description=DESCRIPTION,
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.runtime = runtime
+    for feature in features:
+        for router in feature.routers:
+            app.include_router(router, prefix=API_PREFIX)
+        for router in (*feature.root_routes, *feature.pages):
+            app.include_router(router)
+    install_web(
+        app,
+        runtime,
+        templates={feature.name: feature.templates for feature in features if feature.templates},
+        navigation=_navigation(features),
+        catalogues=[feature.messages for feature in features if feature.messages],
+    )
+    app.state.http_floor = install_http(
+        app,
+        runtime,
+        authenticators=[make for feature in features for make in feature.authenticators],
+        readiness=[check_schema],
+        health_checks=[check for feature in features for check in feature.health_checks],
+    )
+    return app
+
+
+def _navigation(features: Sequence[Feature]) -> list[AccountSection]:
+    sections = [section for feature in features for section in feature.account_sections]
+    return sorted(sections, key=lambda section: section.order)
