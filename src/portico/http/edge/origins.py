@@ -1,0 +1,89 @@
+"""Whose pages may call us: the origin of unsafe requests, and CORS (CHECK-18, ASVS 5.0 V3.4.2, V3.5.1).
+
+Browsers say in `Origin` and `Sec-Fetch-Site` which page sends a request; neither can be forged by a page. A request
+with neither comes from no browser and carries no authority that its sender does not have himself.
+
+Our own pages forbid the referrer, which makes browsers send `Origin: null` with their forms: then only
+`Sec-Fetch-Site: same-origin` tells that it is ours. A sandboxed or foreign page sends `null` with `cross-site`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from portico.core.settings import Settings
+from portico.http.edge.hosts import public_origin
+
+PREFLIGHT_SECONDS: Final = b"600"
+_METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
+_REQUEST_HEADERS: Final = (
+    b"Accept-Language, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-CSRF-Token, "
+    b"X-Correlation-ID, X-Request-ID"
+)
+_ANSWER_HEADERS: Final = (
+    b"ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    b"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
+)
+VARY: Final = (b"vary", b"Origin")
+
+type RawHeaderList = list[tuple[bytes, bytes]]
+
+
+class OriginPolicy:
+    """Knows our own origins and those whose pages may call the API."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._own = public_origin(settings).encode("ascii")
+        self._scheme = b"https://" if settings.is_https else b"http://"
+        self._any = "*" in settings.http.cors_origins
+        self._listed = frozenset(
+            origin.lower().rstrip("/").encode("ascii")
+            for origin in settings.http.cors_origins
+            if origin != "*"
+        )
+        self._credentials = settings.http.cors_credentials and not self._any
+        self.has_cors = self._any or bool(self._listed)
+
+    def may_write(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether a request with ambient authority, or none, may change something."""
+        origin, site = headers.get(b"origin"), headers.get(b"sec-fetch-site")
+        if origin is None:
+            return site in {None, b"same-origin", b"none"}
+        if origin == b"null":
+            return site == b"same-origin"
+        if self._is_own(origin, headers):
+            return site in {None, b"same-origin", b"none"}
+        return origin in self._listed
+
+    def may_connect(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether a WebSocket may be opened: browsers do not hold those back themselves (ASVS V4.4.2)."""
+        origin = headers.get(b"origin")
+        return origin is None or self._is_own(origin, headers) or origin in self._listed
+
+    def _is_own(self, origin: bytes, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether a page is ours: the public URL's, or that of the very host asked, which was found ours."""
+        return origin == self._own or origin == self._scheme + headers.get(b"host", b"").lower()
+
+    def allows(self, origin: bytes) -> bool:
+        """Tell whether pages of `origin` may read answers of the API."""
+        return self._any or origin in self._listed
+
+    def answer_headers(self, origin: bytes | None) -> RawHeaderList:
+        """Return what an API answer tells the browser."""
+        if origin is None or not self.allows(origin):
+            return [VARY] if self._listed else []
+        return [*self._grant(origin), (b"access-control-expose-headers", _ANSWER_HEADERS)]
+
+    def preflight_headers(self, origin: bytes) -> RawHeaderList:
+        """Return the answer to a preflight of an allowed origin."""
+        return [
+            *self._grant(origin),
+            (b"access-control-allow-methods", _METHODS),
+            (b"access-control-allow-headers", _REQUEST_HEADERS),
+            (b"access-control-max-age", PREFLIGHT_SECONDS),
+        ]
+
+    def _grant(self, origin: bytes) -> RawHeaderList:
+        if self._any:
+            return [(b"access-control-allow-origin", b"*")]
+        granted = [(b"access-control-allow-origin", origin), VARY]
+        return [*granted, (b"access-control-allow-credentials", b"true")] if self._credentials else granted

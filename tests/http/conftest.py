@@ -1,0 +1,40 @@
+"""Fixtures of the HTTP floor: a runtime without features, the shop, a client of it."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from portico.feature import Feature
+from portico.runtime import Runtime
+from tests.http.shop import client_of, shop_app
+
+
+@pytest.fixture
+def features() -> Sequence[Feature]:
+    return []
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """One database is enough for what does not write; the others parametrize it again."""
+    return "sqlite"
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> FastAPI:
+    app, _ = shop_app(runtime)
+    return app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(app) as client:
+        yield client
+
+
+@pytest.fixture
+def settings_overrides() -> dict[str, Any]:
+    return {}
