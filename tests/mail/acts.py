@@ -17,7 +17,9 @@ async def write_mail(
 ) -> None:
     """Write one mail and commit."""
     async with runtime.unit() as unit:
-        runtime.get(Mailer).enqueue(unit, template=template, to=to, locale="en", context=context(runtime, **more))
+        runtime.get(Mailer).enqueue(
+            unit, template=template, to=to, locale="en", context=context(runtime, **more)
+        )
 
 
 def context(runtime: Runtime, **more: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Sink:
 
     rcpt_answers: list[str] = field(default_factory=list)
     data_answers: list[str] = field(default_factory=list)
-    data_hangs_for: Callable[[EmailMessage], bool] = lambda message: False
+    data_hangs_for: Callable[[EmailMessage], bool] | None = None
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     logins: dict[str, str] = field(default_factory=dict)
@@ -70,16 +70,17 @@ class Sink:
         if self._server is None:
             return
         self._server.close()
-        self._server.close_clients()
-        await self._server.wait_closed()
-        self._server = None
         for session in self._sessions:
+            if session.transport is not None:
+                session.transport.close()
             handler = getattr(session, "_handler_coroutine", None)
             if handler is not None:
                 handler.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await handler
         self._sessions.clear()
+        await self._server.wait_closed()
+        self._server = None
 
     def _session(self) -> SMTP:
         starttls = self.tls if self.tls and not self.implicit_tls else None
@@ -99,10 +100,22 @@ class Sink:
         self._sessions.append(session)
         return session
 
-    def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+    def _authenticate(
+        self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any
+    ) -> AuthResult:
         assert isinstance(data, LoginPassword)
         good = self.logins.get(data.login.decode()) == data.password.decode()
         return AuthResult(success=good, handled=False)
+
+    async def wait_for(self, count: int, *, seconds: float = 2.0) -> None:
+        """Wait until so many messages were taken.
+
+        Raises:
+            TimeoutError: they did not come in time.
+        """
+        async with asyncio.timeout(seconds):
+            while len(self.received) < count:  # noqa: ASYNC110 - aiosmtpd has nothing to wait on
+                await asyncio.sleep(0.01)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -116,7 +129,7 @@ class Sink:
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802
         assert isinstance(envelope.content, bytes)
         received = Received(str(envelope.mail_from), list(envelope.rcpt_tos), envelope.content)
-        if self.data_hangs_for(received.message):
+        if self.data_hangs_for is not None and self.data_hangs_for(received.message):
             await asyncio.sleep(60)
         answer = self.data_answers.pop(0) if self.data_answers else "250 OK"
         if answer.startswith("2"):

@@ -39,9 +39,10 @@ def test_gate_pauses_longer_each_time_and_never_beyond_half_a_minute() -> None:
     pauses = []
     for _ in range(8):
         pauses.append(gate.shut().total_seconds())
-        assert not gate.is_open
+        states = [gate.is_open]
         clock.advance(timedelta(seconds=pauses[-1]))
-        assert gate.is_open
+        states.append(gate.is_open)
+        assert states == [False, True]
         assert gate.width == 1
 
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]

@@ -3,6 +3,7 @@
 import email
 from datetime import UTC, datetime
 from email import policy
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,12 +20,12 @@ ROW = UUID("01932f4c-7e00-7000-8000-000000000001")
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
-def settings(*, mail: dict[str, str] | None = None, **given: str) -> Settings:
+def settings(*, mail: dict[str, str] | None = None, **given: Any) -> Settings:
     base = Settings(environment="test", public_url="https://id.example.com", **given)
     return Settings(**base._given, mail=mail or {}).with_sections({"mail": MailSettings})
 
 
-def build(to: str = "ada@example.com", subject: str = "Hello", **given: str) -> OutgoingMail:
+def build(to: str = "ada@example.com", subject: str = "Hello", **given: Any) -> OutgoingMail:
     chosen = settings(**given)
     content = Content(subject, "Grüße\n", "<p>Grüße</p>\n")
     identifier = message_id(ROW, chosen)
@@ -51,7 +52,13 @@ def test_same_row_gives_the_same_bytes() -> None:
 @pytest.mark.bar("ASVS-1.3.11")
 @pytest.mark.parametrize(
     "subject",
-    ["Hello\r\nBcc: eve@evil.example", "Hello\n\nbody", "Hello\r", "Hello\x00\x1b[31m", "Hello\u2028Bcc: x@y.zz"],
+    [
+        "Hello\r\nBcc: eve@evil.example",
+        "Hello\n\nbody",
+        "Hello\r",
+        "Hello\x00\x1b[31m",
+        "Hello\u2028Bcc: x@y.zz",
+    ],
     ids=ascii,
 )
 def test_subject_never_becomes_a_second_header(subject: str) -> None:
@@ -71,7 +78,9 @@ def test_recipient_that_is_not_one_address_is_refused(to: str) -> None:
 
 
 def test_name_of_the_product_cannot_add_a_header() -> None:
-    message = email.message_from_bytes(build(name='Evil", <eve@evil.example>\r\nBcc: x@y').content, policy=policy.SMTP)
+    message = email.message_from_bytes(
+        build(name='Evil", <eve@evil.example>\r\nBcc: x@y').content, policy=policy.SMTP
+    )
 
     assert [address.addr_spec for address in message["From"].addresses] == ["no-reply@id.example.com"]
     assert message["Bcc"] is None
@@ -89,7 +98,9 @@ def test_sender_of_the_settings_is_used() -> None:
     chosen = settings(mail={"sender": "Shop <hello@shop.example>", "reply_to": "help@shop.example"})
     content = Content("Hello", "x", "<p>x</p>")
 
-    mail = build_message(chosen, row_id=ROW, identifier="<x@y>", to="ada@example.com", content=content, created_at=NOW)
+    mail = build_message(
+        chosen, row_id=ROW, identifier="<x@y>", to="ada@example.com", content=content, created_at=NOW
+    )
     message = email.message_from_bytes(mail.content, policy=policy.SMTP)
 
     assert mail.sender == "hello@shop.example"
@@ -97,7 +108,9 @@ def test_sender_of_the_settings_is_used() -> None:
     assert message["Reply-To"] == "help@shop.example"
 
 
-@pytest.mark.parametrize("public_url", ["http://127.0.0.1:8000", "http://[::1]:8000", "http://localhost:9000"])
+@pytest.mark.parametrize(
+    "public_url", ["http://127.0.0.1:8000", "http://[::1]:8000", "http://localhost:9000"]
+)
 def test_domain_of_a_local_server_is_localhost(public_url: str) -> None:
     local = Settings(environment="test", public_url=public_url, mail={}).with_sections({"mail": MailSettings})
 

@@ -13,6 +13,7 @@ from sqlalchemy import text, update
 from portico.composition import compose, opened
 from portico.core import failpoints
 from portico.core.settings import Settings
+from portico.mail.captured import read_mail
 from portico.mail.feature import check_mail, mail_feature
 from portico.mail.models import MailMessage
 from portico.mail.sender import MailSender, send_due_mail, sweep_mail, without_addresses
@@ -45,7 +46,7 @@ async def test_committed_mail_is_sent_once(runtime: Runtime, sink: Sink) -> None
     row = await only_row(runtime)
     assert received.recipients == ["ada@example.com"]
     assert received.message["Message-ID"] == row.message_id == f"<{row.id}@localhost>"
-    assert RESET in received.message.get_body(("plain",)).get_content()
+    assert RESET in read_mail(row.id, received.content).text
     assert row.status is MailStatus.SENT
     assert row.sent_at == runtime.clock.now()
     assert row.sealed_content is None
@@ -207,14 +208,10 @@ async def test_message_that_hangs_does_not_hold_up_the_others(runtime: Runtime, 
     await write_mail(runtime, "ada@example.com")
     await send_due_mail(runtime)
 
-    async with asyncio.timeout(0.9):
-        while not sink.received:
-            await asyncio.sleep(0.01)
+    await sink.wait_for(1, seconds=0.9)
     await write_mail(runtime, "bob@example.com")
     await send_due_mail(runtime)
-    async with asyncio.timeout(0.9):
-        while len(sink.received) < 2:
-            await asyncio.sleep(0.01)
+    await sink.wait_for(2, seconds=0.9)
     while tasks := runtime.get(MailSender)._tasks:
         await asyncio.wait(tasks)
 
@@ -258,7 +255,9 @@ async def test_international_address_fails_at_a_server_that_does_not(runtime: Ru
 
 @pytest.mark.bar("ASVS-1.3.11", "CVE-2022-35924")
 async def test_every_mail_has_exactly_one_rcpt(runtime: Runtime, sink: Sink) -> None:
-    await write_mail(runtime, "o'brien+tag@example.com", name="Ada\r\nBcc: eve@evil.example\r\n.\r\nRCPT TO:<x@y.zz>")
+    await write_mail(
+        runtime, "o'brien+tag@example.com", name="Ada\r\nBcc: eve@evil.example\r\n.\r\nRCPT TO:<x@y.zz>"
+    )
 
     await flush_mail(runtime)
 
@@ -298,7 +297,12 @@ async def test_log_holds_no_link_code_address_or_password(
     runtime: Runtime, sink: Sink, clock: FrozenClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    sink.rcpt_answers = ["450 <ada@example.com> later", "421 ada@example.com bye", "250 OK", "550 ada@example.com"]
+    sink.rcpt_answers = [
+        "450 <ada@example.com> later",
+        "421 ada@example.com bye",
+        "250 OK",
+        "550 ada@example.com",
+    ]
     with structlog.testing.capture_logs() as events:
         await write_mail(runtime, name="Ada Canary")
         for _ in range(3):
@@ -307,14 +311,20 @@ async def test_log_holds_no_link_code_address_or_password(
         await write_mail(runtime)
         await flush_mail(runtime)
 
-    ours = [record.getMessage() for record in caplog.records if record.name != "mail.log"]  # that is the server's
+    ours = [
+        record.getMessage() for record in caplog.records if record.name != "mail.log"
+    ]  # that is the server's
     written = json.dumps(events, default=str) + "\n".join(ours)
-    assert {"mail_deferred", "mail_transport_down", "mail_sent", "mail_failed"} == {event["event"] for event in events}
+    assert {"mail_deferred", "mail_transport_down", "mail_sent", "mail_failed"} == {
+        event["event"] for event in events
+    }
     for secret in (RESET, "CANARY", CODE, "ada@example.com", "Ada Canary"):
         assert secret not in written
 
 
-async def test_settled_mail_is_forgotten_after_a_month(runtime: Runtime, sink: Sink, clock: FrozenClock) -> None:
+async def test_settled_mail_is_forgotten_after_a_month(
+    runtime: Runtime, sink: Sink, clock: FrozenClock
+) -> None:
     sink.rcpt_answers = ["250 OK", "550 no"]
     await write_mail(runtime)
     await write_mail(runtime)
@@ -349,9 +359,7 @@ async def test_commit_wakes_the_sender(runtime: Runtime, sink: Sink) -> None:
     await asyncio.sleep(0.05)
     try:
         await write_mail(runtime)
-        async with asyncio.timeout(2):
-            while not sink.received:
-                await asyncio.sleep(0.01)
+        await sink.wait_for(1)
     finally:
         await runner.stop()
 

@@ -119,7 +119,7 @@ def test_mail_differs_in_german(templates: MailTemplates, name: str) -> None:
 @pytest.mark.parametrize("name", MAILS)
 def test_values_stay_text(templates: MailTemplates, name: str, hostile: str) -> None:
     texts = {key: hostile for key, value in MAILS[name].items() if isinstance(value, str) and key != "url"}
-    plain = {key: "Ada" for key in texts}
+    plain = dict.fromkeys(texts, "Ada")
 
     tame = Tree(render(templates, name, **plain, name="Ada").html)
     wild = render(templates, name, **texts, name=hostile)
@@ -134,7 +134,9 @@ def test_values_stay_text(templates: MailTemplates, name: str, hostile: str) -> 
 
 
 @pytest.mark.bar("CVE-2024-41953")
-@pytest.mark.parametrize("name", ["Win at https://evil.example", "www.evil.example", "evil.example/x", "EVIL.IO"])
+@pytest.mark.parametrize(
+    "name", ["Win at https://evil.example", "www.evil.example", "evil.example/x", "EVIL.IO"]
+)
 def test_name_that_is_a_link_is_not_greeted(templates: MailTemplates, name: str) -> None:
     mail = render(templates, "verify_email", name=name)
 
@@ -149,7 +151,9 @@ def test_long_name_is_cut(templates: MailTemplates) -> None:
 
 def test_product_stands_in_every_mail_as_text() -> None:
     settings = Settings(environment="test", public_url="https://id.example.com", name="<b>Shop & Co</b>")
-    mail = MailTemplates(settings, PACKAGES, translations()).render("already_registered", "a@b.cc", "en", {}, NOW)
+    mail = MailTemplates(settings, PACKAGES, translations()).render(
+        "already_registered", "a@b.cc", "en", {}, NOW
+    )
 
     assert mail.subject == "You already have a <b>Shop & Co</b> account"
     assert "&lt;b&gt;Shop &amp; Co&lt;/b&gt;" in mail.html
@@ -202,7 +206,10 @@ def test_duration_in_words(minutes: int, english: str, german: str) -> None:
 
 
 def test_styles_are_written_into_elements_and_jinja_stays() -> None:
-    source = '{% if x %}<a class="link" href="{{ url }}?a=1&amp;b=2">{% trans %}<b>Hi</b> {{ x }}{% endtrans %}</a>{% endif %}'
+    source = (
+        '{% if x %}<a class="link" href="{{ url }}?a=1&amp;b=2">'
+        "{% trans %}<b>Hi</b> {{ x }}{% endtrans %}</a>{% endif %}"
+    )
 
     inlined = inline_styles(source)
 
@@ -218,7 +225,9 @@ def test_jinja_between_attributes_is_refused(source: str) -> None:
         inline_styles(source)
 
 
-def test_styles_are_not_inlined_again_for_each_mail(templates: MailTemplates, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_styles_are_not_inlined_again_for_each_mail(
+    templates: MailTemplates, monkeypatch: pytest.MonkeyPatch
+) -> None:
     render(templates, "verify_email")
     monkeypatch.delattr("portico.mail.inlining.css_inline")
 

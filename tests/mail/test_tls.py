@@ -1,9 +1,9 @@
 """Mail servers are spoken to over TLS, and only to those whose certificate is good."""
 
 import asyncio
-import datetime
 import ipaddress
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return a certificate for localhost that signs itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.now(UTC)
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     made = (
         x509.CertificateBuilder()
@@ -37,8 +37,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -74,7 +74,9 @@ def server(sink: Sink, **given: Any) -> SmtpServer:
 
 @pytest.mark.parametrize("implicit", [True, False], ids=["smtps", "starttls"])
 async def test_trusted_server_takes_mail_over_tls(certificate: tuple[Path, Path], *, implicit: bool) -> None:
-    async with Sink(tls=server_side(certificate), implicit_tls=implicit, logins={"shop": "p@ss:w/rd"}) as sink:
+    async with Sink(
+        tls=server_side(certificate), implicit_tls=implicit, logins={"shop": "p@ss:w/rd"}
+    ) as sink:
         transport = SmtpTransport(
             server(
                 sink,
@@ -149,7 +151,9 @@ def test_tls_by_environment(
 
 def test_production_without_a_mail_server_is_refused() -> None:
     settings = Settings(
-        environment="production", public_url="https://id.example.com", secret_key="0123456789abcdefghijklmnopqrstuvwxyz"
+        environment="production",
+        public_url="https://id.example.com",
+        secret_key="0123456789abcdefghijklmnopqrstuvwxyz",
     ).with_sections({"mail": MailSettings})
 
     with pytest.raises(UnsafeSettings, match="PORTICO_MAIL__URL"):
@@ -157,6 +161,8 @@ def test_production_without_a_mail_server_is_refused() -> None:
 
 
 def test_folder_is_opened_for_a_file_url(tmp_path: Path) -> None:
-    settings = Settings(environment="test", mail={"url": f"file://{tmp_path}/post"}).with_sections({"mail": MailSettings})
+    settings = Settings(environment="test", mail={"url": f"file://{tmp_path}/post"}).with_sections(
+        {"mail": MailSettings}
+    )
 
     assert open_transport(settings).folder == tmp_path / "post"  # type: ignore[attr-defined]
