@@ -1,0 +1,13 @@
+"""Rights over credentials."""
+
+from portico.core.permissions import Permission
+
+
+class CredentialPermission(Permission):
+    """`self` is what everybody who is signed in may do; the rest is for administrators."""
+
+    SELF_CHANGE_PASSWORD = "credential:self:change_password"
+    UNLOCK = "platform:credential:unlock"
+    INVITATION_READ = "platform:invitation:read"
+    INVITATION_CREATE = "platform:invitation:create"
+    INVITATION_REVOKE = "platform:invitation:revoke"

@@ -1,0 +1,89 @@
+"""Words of credentials, and the values that services hand around."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from portico.access.types import PlatformRole
+from portico.core.ids import UserId
+
+
+class Factor(StrEnum):
+    """What is guessed; each factor of an account is counted by itself."""
+
+    PASSWORD = "password"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The outcome of comparing a password with a hash."""
+
+    ok: bool
+    needs_rehash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GuessScope:
+    """Whose guesses are counted together: one account, one factor, one known device or all strangers."""
+
+    account: bytes = field(repr=False)
+    factor: Factor
+    device: str
+
+    @property
+    def is_stranger(self) -> bool:
+        """Tell whether the guess comes from no known device."""
+        return self.device == STRANGERS
+
+
+STRANGERS = "strangers"
+
+
+@dataclass(frozen=True, slots=True)
+class GuessRules:
+    """How guesses of one scope are slowed and stopped."""
+
+    free: int
+    most: int
+    first_delay: timedelta
+    longest_delay: timedelta
+
+    def delay_after(self, failures: int) -> timedelta | None:
+        """Return the pause that follows the `failures`-th wrong guess in a row, None for none."""
+        if failures < self.free:
+            return None
+        doublings = min(failures - self.free, 30)
+        return min(self.first_delay * (1 << doublings), self.longest_delay)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """That somebody may sign up, and the role that comes with his invitation."""
+
+    role: PlatformRole | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedRegistrationToken:
+    """A registration token at its making; `secret` is never seen again."""
+
+    id: UUID
+    secret: str = field(repr=False)
+    expires_at: datetime
+    max_uses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationTokenFacts:
+    """A registration token as administrators see it."""
+
+    id: UUID
+    note: str | None
+    role: PlatformRole | None
+    max_uses: int
+    uses: int
+    created_by: UserId | None
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None

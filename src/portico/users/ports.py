@@ -1,0 +1,22 @@
+"""What people need from the floors above, as protocols that those fill.
+
+Who somebody is can be proven anew only by `portico.credentials`, which lives above this feature.
+"""
+
+from typing import Protocol
+
+from portico.http.authentication import Principal
+
+
+class Reauthentication(Protocol):
+    """Makes sure that it is the person himself who asks, not somebody at a forgotten screen."""
+
+    async def confirm(self, principal: Principal, password: str | None) -> None:
+        """Accept the password, or without one a sign-in of the last minutes. Call before the unit is opened.
+
+        Raises:
+            ReauthenticationRequired: no password, and the sign-in is too old (403).
+            PasswordIncorrect: the password is wrong; the guess is counted (403).
+            TooManyAttempts: guesses are blocked for now (429).
+        """
+        ...
