@@ -1,0 +1,34 @@
+"""What the admin API contributes to the application."""
+
+from portico.access.events import RolesChanged
+from portico.admin.permissions import AdminPermission
+from portico.admin.routes import router
+from portico.admin.services import Totals
+from portico.admin.settings import AdminSettings
+from portico.admin.subscribers import keep_an_able_superuser, record_rotation
+from portico.feature import Feature
+from portico.keys.events import SigningKeysRotated
+from portico.messaging import on
+from portico.runtime import Runtime
+from portico.users.events import UserDeactivated
+
+
+def _totals(runtime: Runtime) -> Totals:
+    return Totals(runtime.clock, runtime.section(AdminSettings).remember_totals)
+
+
+def admin_feature() -> Feature:
+    """Return the declaration."""
+    return Feature(
+        name="admin",
+        settings=AdminSettings,
+        permissions=AdminPermission,
+        routers=[router],
+        subscribers=[
+            on(UserDeactivated, keep_an_able_superuser),
+            on(RolesChanged, keep_an_able_superuser),
+            on(SigningKeysRotated, record_rotation),
+        ],
+        ports={Totals: _totals},
+        templates="portico.admin",
+    )

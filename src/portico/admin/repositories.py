@@ -1,0 +1,258 @@
+"""SQL of the admin API: what is read across features, by their models. Writes go through their services."""
+
+from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+
+from portico.access.models import RoleGrant
+from portico.access.types import PlatformRole
+from portico.admin.schemas import PersonListQuery, TrailQuery
+from portico.admin.types import Person, PersonSort, Statistics, TrailEntry
+from portico.audit.models import AuditEntry
+from portico.audit.types import Outcome
+from portico.db.repositories import Repository
+from portico.http.pagination import Cursors, Ordering, Slice, count_rows, fetch_page
+from portico.sessions.models import Session
+from portico.users.models import EmailAddress, User
+from portico.users.types import UserStatus
+
+type CountOnce = Callable[[Callable[[], Awaitable[int]]], Awaitable[int]]
+"""Answers a count from memory, or by the function that is given."""
+
+PEOPLE = "GET /admin/users"
+TRAIL = "GET /admin/audit"
+FAILED_SIGN_IN = "password.refused"
+
+_PERSON: tuple[Any, ...] = (
+    User.id,
+    EmailAddress.address.label("email"),
+    EmailAddress.verified_at,
+    User.username,
+    User.full_name,
+    User.locale,
+    User.timezone,
+    User.status,
+    User.created_at,
+    User.updated_at,
+    User.version,
+)
+
+
+class PeopleRepository(Repository[User]):
+    """People as administrators see them."""
+
+    async def list_people(
+        self, query: PersonListQuery, cursors: Cursors, count_once: CountOnce
+    ) -> Slice[Any]:
+        """Return one page of living people; by cursor it costs the same at any depth."""
+        statement = _filtered(_with_address(select(*_PERSON)), query)
+
+        async def count() -> int:
+            return await count_once(lambda: count_rows(self.session, _counted(query)))
+
+        return await fetch_page(
+            self.session,
+            statement,
+            query=query,
+            ordering=_order(query),
+            cursors=cursors,
+            route=PEOPLE,
+            count=count,
+        )
+
+    async def find_person(self, user_id: UUID) -> Person | None:
+        """Return a living person."""
+        row = (await self.session.execute(_with_address(select(*_PERSON)).where(User.id == user_id))).first()
+        if row is None:
+            return None
+        return (await self.completed([row]))[0]
+
+    async def completed(self, rows: Collection[Any]) -> list[Person]:
+        """Add roles and last use to the rows of people: two statements, however many rows."""
+        ids = [row[0] for row in rows]
+        roles: dict[UUID, list[PlatformRole]] = {}
+        for principal_id, role in await self._roles(ids):
+            roles.setdefault(principal_id, []).append(role)
+        seen = dict(await self._last_seen(ids))
+        return [_person(row, tuple(roles.get(row[0], ())), seen.get(row[0])) for row in rows]
+
+    async def _roles(self, ids: Collection[UUID]) -> list[tuple[UUID, PlatformRole]]:
+        query = select(RoleGrant.principal_id, RoleGrant.role).where(RoleGrant.principal_id.in_(ids))
+        found = await self.session.execute(query.order_by(RoleGrant.role))
+        return [(row.principal_id, row.role) for row in found]
+
+    async def _last_seen(self, ids: Collection[UUID]) -> list[tuple[UUID, datetime]]:
+        query = select(Session.user_id, func.max(Session.last_seen_at).label("seen"))
+        found = await self.session.execute(query.where(Session.user_id.in_(ids)).group_by(Session.user_id))
+        return [(row.user_id, row.seen) for row in found]
+
+    async def lock_superusers(self) -> None:
+        """Let nobody else give or take the role until the commit."""
+        query = select(RoleGrant.principal_id).where(RoleGrant.role == PlatformRole.SUPERUSER)
+        await self.session.execute(query.order_by(RoleGrant.principal_id).with_for_update())
+
+    async def exists_superuser(self, user_id: UUID | None = None) -> bool:
+        """Tell whether this person, or without one anybody, holds the role."""
+        query = select(RoleGrant.principal_id).where(RoleGrant.role == PlatformRole.SUPERUSER)
+        if user_id is not None:
+            query = query.where(RoleGrant.principal_id == user_id)
+        return bool(await self.session.scalar(select(exists(query))))
+
+    async def exists_able_superuser(self) -> bool:
+        """Tell whether there is a superuser who is living and may sign in."""
+        able = exists(
+            select(RoleGrant.principal_id)
+            .join(User, User.id == RoleGrant.principal_id)
+            .where(
+                RoleGrant.role == PlatformRole.SUPERUSER,
+                User.status == UserStatus.ACTIVE,
+                User.deleted_at.is_(None),
+            )
+        )
+        return bool(await self.session.scalar(select(able)))
+
+    async def statistics(self, now: datetime) -> Statistics:
+        """Count people, sessions and failed sign-ins."""
+        people = await self._people_figures(now)
+        failed = select(func.count()).where(
+            AuditEntry.action == FAILED_SIGN_IN, AuditEntry.at >= now - timedelta(days=1)
+        )
+        live = select(func.count()).where(
+            Session.ended_at.is_(None), Session.idle_expires_at > now, Session.absolute_expires_at > now
+        )
+        verified = select(func.count()).where(
+            EmailAddress.is_primary, EmailAddress.released_at.is_(None), EmailAddress.verified_at.is_not(None)
+        )
+        return Statistics(
+            at=now,
+            **people,
+            verified=await self.session.scalar(verified) or 0,
+            live_sessions=await self.session.scalar(live) or 0,
+            failed_sign_ins_24h=await self.session.scalar(failed) or 0,
+        )
+
+    async def _people_figures(self, now: datetime) -> dict[str, int]:
+        """Return the figures of living people in one pass over the table."""
+
+        def younger_than(days: int) -> ColumnElement[int]:
+            return func.count().filter(User.created_at >= now - timedelta(days=days))
+
+        query = select(
+            func.count().label("people"),
+            func.count().filter(User.status == UserStatus.ACTIVE).label("active"),
+            younger_than(1).label("new_24h"),
+            younger_than(7).label("new_7d"),
+            younger_than(30).label("new_30d"),
+        ).where(User.deleted_at.is_(None))
+        return dict((await self.session.execute(query)).mappings().one())
+
+
+class TrailRepository(Repository[AuditEntry]):
+    """The trail, read."""
+
+    async def list_entries(self, query: TrailQuery, cursors: Cursors, count_once: CountOnce) -> Slice[Any]:
+        """Return one page; ids rise with time, so an index serves every page."""
+        statement = select(AuditEntry)
+        for condition in _trail_conditions(query):
+            statement = statement.where(condition)
+
+        async def count() -> int:
+            return await count_once(lambda: count_rows(self.session, statement))
+
+        return await fetch_page(
+            self.session,
+            statement,
+            query=query,
+            ordering=Ordering(AuditEntry.id, AuditEntry.id, descending=query.descending),
+            cursors=cursors,
+            route=TRAIL,
+            count=count,
+        )
+
+
+def _order(query: PersonListQuery) -> Ordering:
+    if query.sort_by is PersonSort.EMAIL:
+        # Unique among the living, so it is its own tie-breaker: the index needs no help.
+        return Ordering(EmailAddress.normal_form, EmailAddress.normal_form, descending=query.descending)
+    return Ordering(User.created_at, User.id, descending=query.descending)
+
+
+def _with_address(statement: Select[Any]) -> Select[Any]:
+    return statement.join_from(
+        User,
+        EmailAddress,
+        and_(EmailAddress.user_id == User.id, EmailAddress.is_primary, EmailAddress.released_at.is_(None)),
+    ).where(User.deleted_at.is_(None))
+
+
+def _counted(query: PersonListQuery) -> Select[Any]:
+    """Return what is counted: without the join where no filter needs the address."""
+    needs_address = query.q is not None or query.verified is not None
+    if needs_address:
+        return _filtered(_with_address(select(User.id)), query)
+    return _filtered(select(User.id).where(User.deleted_at.is_(None)), query)
+
+
+def _filtered(statement: Select[Any], query: PersonListQuery) -> Select[Any]:
+    if query.status is not None:
+        statement = statement.where(User.status == query.status)
+    if query.verified is not None:
+        proven = EmailAddress.verified_at.is_not(None)
+        statement = statement.where(proven if query.verified else ~proven)
+    if query.role is not None:
+        holds = exists().where(RoleGrant.principal_id == User.id, RoleGrant.role == query.role)
+        statement = statement.where(holds)
+    return statement.where(_mentions(query.q)) if query.q is not None else statement
+
+
+def _mentions(words: str) -> ColumnElement[bool]:
+    """Look for the text as it stands; `%` and `_` in it are letters (ASVS 5.0 V1.2.9)."""
+    sought = words.strip().lower()
+    return or_(
+        EmailAddress.normal_form.contains(sought, autoescape=True),
+        func.lower(User.username).contains(sought, autoescape=True),
+        func.lower(User.full_name).contains(sought, autoescape=True),
+    )
+
+
+def _trail_conditions(query: TrailQuery) -> list[ColumnElement[bool]]:
+    asked: list[tuple[Any, ColumnElement[bool]]] = [
+        (query.action, AuditEntry.action == query.action),
+        (query.outcome, AuditEntry.outcome == (query.outcome or Outcome.SUCCESS)),
+        (query.actor_id, AuditEntry.actor_id == query.actor_id),
+        (query.subject_id, AuditEntry.subject_id == query.subject_id),
+        (query.q, AuditEntry.action.contains((query.q or "").strip().lower(), autoescape=True)),
+    ]
+    conditions = [condition for value, condition in asked if value is not None]
+    if query.since is not None:
+        conditions.append(AuditEntry.at >= query.since)
+    if query.until is not None:
+        conditions.append(AuditEntry.at < query.until)
+    return conditions
+
+
+def _person(row: Any, roles: tuple[PlatformRole, ...], last_seen_at: datetime | None) -> Person:
+    (id_, email, verified_at, username, full_name, locale, timezone, status, created, updated, version) = row
+    return Person(
+        id=id_,
+        email=email,
+        email_verified=verified_at is not None,
+        username=username,
+        full_name=full_name,
+        locale=locale,
+        timezone=timezone,
+        status=status,
+        roles=roles,
+        created_at=created,
+        updated_at=updated,
+        last_seen_at=last_seen_at,
+        version=version,
+    )
+
+
+def entry_of(row: AuditEntry) -> TrailEntry:
+    """Return an entry as a value."""
+    return TrailEntry(**{name: getattr(row, name) for name in TrailEntry.__dataclass_fields__})

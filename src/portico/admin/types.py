@@ -1,0 +1,79 @@
+"""Words of the admin API, and the values that its services hand around."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from portico.access.types import PlatformRole
+from portico.audit.types import Outcome
+from portico.users.types import UserStatus
+
+
+class PersonSort(StrEnum):
+    """What the list of people may be sorted by; an index serves each."""
+
+    CREATED_AT = "created_at"
+    EMAIL = "email"
+
+
+class TrailSort(StrEnum):
+    """What the trail may be sorted by."""
+
+    AT = "at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A person as administrators see him."""
+
+    id: UUID
+    email: str
+    email_verified: bool
+    username: str | None
+    full_name: str | None
+    locale: str
+    timezone: str
+    status: UserStatus
+    roles: tuple[PlatformRole, ...]
+    created_at: datetime
+    updated_at: datetime
+    last_seen_at: datetime | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailEntry:
+    """One line of the trail."""
+
+    id: UUID
+    at: datetime
+    action: str
+    outcome: Outcome
+    actor_id: UUID | None
+    on_behalf_of_id: UUID | None
+    subject_type: str | None
+    subject_id: UUID | None
+    session_id: UUID | None
+    client_address: str | None
+    user_agent: str | None
+    request_id: str | None
+    reason: str | None
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """The deployment in figures, as of `at`."""
+
+    at: datetime
+    people: int
+    active: int
+    verified: int
+    new_24h: int
+    new_7d: int
+    new_30d: int
+    live_sessions: int
+    failed_sign_ins_24h: int

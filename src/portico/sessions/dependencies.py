@@ -1,0 +1,31 @@
+"""What routes ask of sessions."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from portico.http.access import require_principal
+from portico.http.authentication import Principal
+from portico.http.dependencies import RuntimeDep, service
+from portico.sessions.services import Sessions, SessionTokens, SignIn, live_session, principal_of
+
+SignInDep = Annotated[SignIn, Depends(service(SignIn))]
+SessionTokensDep = Annotated[SessionTokens, Depends(service(SessionTokens))]
+SessionsDep = Annotated[Sessions, Depends(service(Sessions))]
+
+
+async def fresh_principal(request: Request, runtime: RuntimeDep) -> Principal:
+    """Return the caller as the database knows him now, roles included; for sensitive routes, which trust no cache.
+
+    Raises:
+        Unauthenticated: nobody is signed in (401).
+        SessionEnded: the session or its person is no longer good (401).
+    """
+    principal = require_principal(request)
+    if principal.session_id is None:
+        return principal
+    return principal_of(await live_session(runtime, principal.session_id), principal.credential)
+
+
+FreshPrincipalDep = Annotated[Principal, Depends(fresh_principal)]

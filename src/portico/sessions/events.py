@@ -1,0 +1,30 @@
+"""What happens to sessions."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from portico.core.ids import SessionId, UserId
+from portico.messaging import Event
+from portico.sessions.types import SessionEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCreated(Event):
+    """A person has signed in on a device."""
+
+    name: ClassVar[str] = "session.created"
+
+    session_id: SessionId
+    user_id: UserId
+    is_new_device: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsEnded(Event):
+    """These sessions of a person are over, all for the same reason."""
+
+    name: ClassVar[str] = "session.ended"
+
+    user_id: UserId
+    session_ids: tuple[SessionId, ...]
+    reason: SessionEnd

@@ -1,0 +1,14 @@
+"""What sessions do now and then."""
+
+from portico.runtime import Runtime
+from portico.sessions.services import Sessions, sweep_sessions
+
+
+async def note_use_of_sessions(runtime: Runtime) -> None:
+    """Write when the sessions that were used lately were used."""
+    await Sessions(runtime, runtime.unit()).note_use()
+
+
+async def sweep_outlived_sessions(runtime: Runtime) -> None:
+    """Delete the rows of sessions that are over for long."""
+    await sweep_sessions(runtime)

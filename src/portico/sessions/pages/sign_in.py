@@ -1,0 +1,81 @@
+"""Sign-in and sign-out."""
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from portico.core.errors import PorticoError
+from portico.core.ids import UserId
+from portico.http.access import find_principal, public
+from portico.http.dependencies import MaybePrincipalDep, RuntimeDep
+from portico.http.markers import limited, without_idempotency
+from portico.runtime import Runtime
+from portico.sessions.dependencies import SessionsDep, SignInDep
+from portico.sessions.errors import EmailNotVerified
+from portico.sessions.pages.entering import entered, left, present_session
+from portico.sessions.schemas import PageLogin
+from portico.sessions.types import Transport
+from portico.users.settings import UsersSettings
+from portico.users.types import RegistrationMode
+from portico.web.forms import Form, FormDep
+from portico.web.redirects import safe_next
+from portico.web.rendering import refused, render, see_other
+from portico.web.translations import mark
+
+LOGIN = "sessions/login.html.jinja"
+
+router = APIRouter(
+    default_response_class=HTMLResponse,
+    include_in_schema=False,
+    dependencies=[Depends(public), Depends(without_idempotency)],
+)
+
+
+@router.get("/login")
+async def show_login(request: Request, runtime: RuntimeDep) -> Response:
+    """Show the form; whoever is signed in is led on."""
+    target = safe_next(request.query_params.get("next"))
+    if find_principal(request) is not None:
+        return see_other(request, target)
+    return render(request, LOGIN, **_context(runtime, target))
+
+
+@router.post("/login", dependencies=[Depends(limited("sign_in"))])
+async def sign_in(request: Request, runtime: RuntimeDep, service: SignInDep, form: FormDep) -> Response:
+    """Sign in by e-mail address or username; a session that the browser had before ends."""
+    target = safe_next(form.text("next"))
+    try:
+        wish = form.parse(PageLogin)
+        signed_in = await service.sign_in(
+            wish.username.strip(),
+            wish.password.get_secret_value(),
+            Transport.PAGE,
+            replaces=present_session(request),
+        )
+    except PorticoError as refusal:
+        return _refused(request, runtime, form, refusal, target)
+    return entered(request, runtime, signed_in.opened, target)
+
+
+@router.post("/logout")
+async def sign_out(
+    request: Request, runtime: RuntimeDep, principal: MaybePrincipalDep, sessions: SessionsDep
+) -> Response:
+    """End the browser's session; nothing happens where there is none any more."""
+    if principal is not None and principal.session_id is not None:
+        await sessions.log_out(UserId(principal.id), principal.session_id)
+    return left(request, runtime, mark("You are signed out."))
+
+
+def _refused(request: Request, runtime: Runtime, form: Form, refusal: PorticoError, target: str) -> Response:
+    context = _context(runtime, target, is_unproven=isinstance(refusal, EmailNotVerified))
+    return refused(request, LOGIN, form, refusal, **context)
+
+
+def _context(runtime: Runtime, target: str, *, is_unproven: bool = False) -> dict[str, object]:
+    mode = runtime.section(UsersSettings).registration
+    return {
+        "next": target,
+        "may_sign_up": mode is not RegistrationMode.CLOSED,
+        "is_unproven": is_unproven,
+    }

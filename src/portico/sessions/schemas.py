@@ -1,0 +1,100 @@
+"""Shapes of sign-in, refresh and sessions."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from portico.http.schemas import RequestModel, ResponseModel
+from portico.users.schemas import ProfileResponse
+
+MAX_IDENTIFIER = 320
+MAX_PASSWORD = 4096
+"""Characters read at all; what counts, and is told, is the limit of 1,024 bytes."""
+MAX_REFRESH_TOKEN = 512
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class LoginRequest(RequestModel):
+    """Who signs in, and how the refresh token is to travel."""
+
+    identifier: str = Field(min_length=1, max_length=MAX_IDENTIFIER)
+    """E-mail address or username."""
+    password: str = Field(min_length=1, max_length=MAX_PASSWORD)
+    """As typed; spaces count."""
+    transport: Literal["body", "cookie"] = "body"
+    """`cookie` puts the refresh token into an `HttpOnly` cookie instead of the body, for pages."""
+
+
+class TokenForm(RequestModel):
+    """The form of the API reference's Authorize button (RFC 6749, section 4.3.2)."""
+
+    grant_type: Literal["password"] = "password"
+    username: str = Field(min_length=1, max_length=MAX_IDENTIFIER)
+    password: str = Field(min_length=1, max_length=MAX_PASSWORD)
+    scope: str = Field("", max_length=2000)
+    client_id: str | None = Field(None, max_length=200)
+    client_secret: str | None = Field(None, max_length=200)
+
+
+class RefreshRequest(RequestModel):
+    """The refresh token, where it does not come by cookie."""
+
+    refresh_token: str = Field(min_length=1, max_length=MAX_REFRESH_TOKEN)
+
+
+class TokensResponse(ResponseModel):
+    """A new pair of tokens."""
+
+    access_token: str
+    """For `Authorization: Bearer …`."""
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: int
+    """Seconds until the access token expires."""
+    refresh_token: Annotated[str | None, Field(exclude_if=_is_none)] = None
+    """Good once, for the next pair. Missing where it travels by cookie."""
+
+
+class SignedInResponse(TokensResponse):
+    """Tokens, and who signed in."""
+
+    user: ProfileResponse
+
+
+class SessionResponse(ResponseModel):
+    """A device on which the person is signed in."""
+
+    id: UUID
+    device_name: str
+    """Such as `Firefox on Linux`, from what the device says of itself."""
+    place: str | None
+    """Where the sign-in came from, if known."""
+    client_address: str | None
+    """The network address that signed in."""
+    amr: tuple[str, ...]
+    """How the person was authenticated (RFC 8176)."""
+    is_browser: bool
+    """A session of the pages, not of the API."""
+    created_at: datetime
+    last_seen_at: datetime
+    """To about a minute."""
+    expires_at: datetime
+    """When it ends if it is not used until then."""
+    is_current: bool
+    """The one that asks."""
+
+
+class SessionsResponse(ResponseModel):
+    """The live sessions, the last used first."""
+
+    data: list[SessionResponse]
+
+
+class EndedResponse(ResponseModel):
+    """How many sessions ended."""
+
+    ended: int

@@ -1,0 +1,98 @@
+"""Refreshing a session: rotation of its refresh token, and everything about it asked again, in one transaction.
+
+Two statements decide: the family's compare-and-set, and an UPDATE of the session that finds a row only if session,
+person and account are still good (CVE-2023-22492, CVE-2026-43983). Nothing here is ever answered from a cache.
+"""
+
+from dataclasses import dataclass, field
+
+from portico.core import failpoints
+from portico.core.ids import PrincipalId, UserId
+from portico.db.unit import Unit
+from portico.http.authentication import Principal
+from portico.runtime import Runtime
+from portico.sessions.errors import SessionEnded
+from portico.sessions.repositories import LiveSession, SessionRepository
+from portico.sessions.services.access_tokens import AccessToken, AccessTokens
+from portico.sessions.services.sessions import Sessions
+from portico.sessions.settings import SessionsSettings
+from portico.tokens.errors import RefreshTokenInvalid
+from portico.tokens.services import TokenFamilies
+from portico.tokens.types import RefreshToken, Rotation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshedSession:
+    """What a good refresh token gives."""
+
+    session: LiveSession
+    access_token: AccessToken
+    refresh_token: RefreshToken = field(repr=False)
+
+
+class SessionTokens:
+    """Exchanges refresh tokens of sessions, and ends a session by its refresh token."""
+
+    def __init__(self, runtime: Runtime, unit: Unit) -> None:
+        self._runtime = runtime
+        self._unit = unit
+        self._settings = runtime.section(SessionsSettings)
+
+    async def refresh(self, token: str) -> RefreshedSession:
+        """Rotate the refresh token and make an access token.
+
+        The loser of a race within the grace window gets the winner's refresh token and an access token of his own.
+
+        Raises:
+            RefreshTokenInvalid: malformed, expired, ended, unknown, or not a session's (401).
+            RefreshTokenReplayed: used before; kept, the session has ended with it (401).
+            SessionEnded: the session or its person is no longer good; nothing was rotated (401).
+        """
+        async with self._unit:
+            rotation = await TokenFamilies(self._runtime, self._unit).rotate(
+                token, grace=self._settings.refresh_grace, idle=self._settings.idle
+            )
+            if failpoints.armed:
+                await failpoints.reach("sessions.refresh.after_rotation")
+            session = await self._renewed(rotation)
+            access_token = self._runtime.get(AccessTokens).mint(session)
+        return RefreshedSession(
+            session=session, access_token=access_token, refresh_token=rotation.refresh_token
+        )
+
+    async def log_out(self, principal: Principal | None, token: str | None) -> None:
+        """End the caller's session and that of a genuine refresh token, of whatever generation it is.
+
+        Raises:
+            RefreshTokenInvalid: not a refresh token of ours, and nobody is signed in (401).
+        """
+        async with self._unit:
+            sessions = Sessions(self._runtime, self._unit)
+            if principal is not None and principal.session_id is not None:
+                await sessions.log_out(UserId(principal.id), principal.session_id)
+            if token is not None:
+                await self._log_out_holder(sessions, token, is_signed_in=principal is not None)
+
+    async def _log_out_holder(self, sessions: Sessions, token: str, *, is_signed_in: bool) -> None:
+        try:
+            family = await TokenFamilies(self._runtime, self._unit).family_of(token)
+        except RefreshTokenInvalid:
+            if is_signed_in:
+                return
+            raise
+        if family.session_id is None:
+            raise RefreshTokenInvalid
+        owner = await SessionRepository(self._unit.session).find_owner(family.session_id)
+        if owner is not None:
+            await sessions.log_out(UserId(PrincipalId(owner)), family.session_id)
+
+    async def _renewed(self, rotation: Rotation) -> LiveSession:
+        family = rotation.family
+        if family.session_id is None:  # an OAuth grant's: its holder goes to the token endpoint
+            raise RefreshTokenInvalid
+        session = await SessionRepository(self._unit.session).renew(
+            family.session_id, now=self._runtime.clock.now(), idle_until=family.idle_expires_at
+        )
+        if session is None:
+            raise SessionEnded
+        return session
