@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse
 from portico.core.errors import NotFound
 from portico.core.settings import Settings
 from portico.http.access import public
+from portico.http.content_policy import csp_nonce, page_policy
 from portico.http.dependencies import RuntimeDep
 from portico.http.schemas import ResponseModel
 from portico.mail.captured import CapturedMail, find_mail, read_folder
@@ -123,4 +124,6 @@ def _mail(folder: Path, mail_id: UUID) -> CapturedMail:
 
 
 def _page(request: Request, template: str, **context: Any) -> HTMLResponse:
-    return render(request, template, language="en", **context)
+    page = render(request, template, language="en", **context)
+    page.headers["Content-Security-Policy"] = f"{page_policy(csp_nonce(request))}; frame-src 'self'"
+    return page
