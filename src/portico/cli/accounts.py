@@ -1,60 +1,61 @@
-"""`portico create-admin` and `portico seed`: the first person, and a hundred thousand for a trial."""
+"""What `portico create-admin`, `seed` and `purge` do: the first person, a hundred thousand, and the end of one."""
 
 import sys
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from portico.cli.processes import run_with_runtime
-from portico.core.errors import PorticoError
+from portico.cli.errors import CommandRefused
+from portico.cli.processes import CommandLine
 from portico.credentials.services import create_administrator, seed_people
 from portico.runtime import Runtime
+from portico.users.services import Users
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("create-admin")(create_admin)
-    app.command()(seed)
-
-
-def create_admin(
-    email: Annotated[str, typer.Option(help="The administrator's e-mail address.")],
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")] = False,  # noqa: FBT002
-) -> None:
-    """Make an administrator whose address counts as verified."""
-    password = _read_password(from_stdin=password_stdin)
-
-    async def work(runtime: Runtime) -> None:
-        await create_administrator(runtime, email=email, password=password)
-
-    run_with_runtime(work)
-    Console().print(f"{email} may administer this deployment.", markup=False, highlight=False)
-
-
-def _read_password(*, from_stdin: bool) -> str:
+def read_password(*, from_stdin: bool) -> str:
+    """Return the first line of standard input, or what is typed twice, unseen."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
 
 
-def seed(users: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many people.")]) -> None:
-    """Make people for a trial or a measurement; an interrupted run goes on where it stopped."""
+def make_administrator(line: CommandLine, email: str, password: str, *, username: str | None = None) -> None:
+    """Make an administrator whose address counts as verified."""
+
+    async def work(runtime: Runtime) -> None:
+        await create_administrator(runtime, email=email, password=password, username=username)
+
+    line.run(work)
+
+
+def make_people(line: CommandLine, count: int, *, password: str | None = None) -> None:
+    """Make people until there are `count`.
+
+    Raises:
+        CommandRefused: invented people have no place in production.
+    """
 
     async def work(runtime: Runtime) -> None:
         if runtime.settings.is_production:
-            raise SeedRefused
-        with Progress(transient=True) as progress:
-            task = progress.add_task("people", total=users)
-            await seed_people(runtime, users, progress=lambda done: progress.update(task, completed=done))
+            raise CommandRefused("production is not seeded: invented people have no place there")
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("people", total=count)
+            await seed_people(
+                runtime, count, password=password, progress=lambda done: bar.update(task, completed=done)
+            )
 
-    run_with_runtime(work)
-    Console().print(f"{users} people are there.")
+    line.run(work)
 
 
-class SeedRefused(PorticoError):
-    """Invented people have no place in production."""
+def erase_deleted(line: CommandLine) -> int:
+    """Erase batch after batch, each in a transaction of its own; return how many accounts that were."""
 
-    code, title, status = "seed_refused", "Production is not seeded", 409
+    async def work(runtime: Runtime) -> int:
+        total = 0
+        while erased := await Users(runtime, runtime.unit()).purge_deleted():
+            total += erased
+        return total
+
+    return line.run(work)

@@ -1,35 +1,37 @@
-"""Puts the commands together and turns refusals into one clear line and exit status 1."""
+"""Puts the commands together and turns refusals into one clear line and exit status 1.
 
+Nothing heavy is imported before a command runs, so that `portico --help` answers at once; commands import what they
+need inside themselves.
+"""
+
+import importlib
 import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 
-from portico.app import default_features
-from portico.cli import accounts, checkup, migrations, serving, shown_settings
-from portico.core.errors import PorticoError
-from portico.core.root_secret import SecretMissing
-from portico.core.safety import UnsafeSettings
-from portico.core.settings_sources import UnknownSettings
-from portico.db.migrator import SchemaAhead, SchemaBehind
+from portico.cli.features import named_in_settings
+from portico.cli.processes import CommandLine
 
-REFUSALS = (PorticoError, SecretMissing, UnsafeSettings, UnknownSettings, SchemaAhead, SchemaBehind)
-MODULES = (serving, migrations, shown_settings, accounts, checkup)
+OWN_COMMANDS = ("portico.cli.commands", "portico.keys.commands")
+"""By module, because importing Portico's features takes longer than `--help` may."""
 
 
-def build() -> typer.Typer:
-    """Return the whole command line."""
+def build(features: Iterable[Any] = ()) -> typer.Typer:
+    """Return the whole command line, with the commands of the team's own `features`."""
     app = typer.Typer(
         name="portico",
-        help="Accounts, sessions, organizations and sign-in for a Python product.",
+        help="Accounts, sessions, sign-in and mail for a Python product.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,
     )
-    for module in MODULES:
-        module.register(app)
-    for feature in default_features():
+    for module in OWN_COMMANDS:
+        importlib.import_module(module).register_commands(app)
+    for feature in features:
         if feature.commands is not None:
             feature.commands(app)
     return app
@@ -37,20 +39,49 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; the entry point `portico`."""
+    # As for `python -m`: a team's own features are found in the folder where the command is called.
+    sys.path.insert(0, str(Path.cwd()))
     try:
-        build()()
-    except ValidationError as error:
-        _refuse("\n".join(_setting_fault(fault) for fault in error.errors()))
-    except REFUSALS as error:
-        _refuse(str(error))
+        build(named_in_settings())(obj=CommandLine())
+    except Exception as error:
+        if (message := refusal(error)) is None:
+            raise
+        typer.secho(message, fg="red", err=True)
+        sys.exit(1)
 
 
-def _setting_fault(fault: object) -> str:
+def refusal(error: Exception) -> str | None:
+    """Return what to tell the operator, or None for an error that is a bug and shows its traceback."""
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+    from sqlalchemy.exc import DBAPIError
+
+    from portico.cli.errors import CommandRefused
+    from portico.core.errors import PorticoError
+    from portico.core.root_secret import SecretMissing
+    from portico.core.safety import UnsafeSettings
+    from portico.core.settings_sources import UnknownSettings
+    from portico.db.migrator import SchemaAhead, SchemaBehind
+
+    tellers: list[tuple[tuple[type[Exception], ...], Callable[[Any], str]]] = [
+        (
+            (ValidationError,),
+            lambda refused: "\n".join(map(_setting_fault, refused.errors(include_input=False))),
+        ),
+        ((SettingsError,), lambda refused: f"{refused}: {refused.__cause__}"),
+        ((DBAPIError,), lambda refused: f"the database refuses: {_first_line(refused.orig)}"),
+        ((OSError,), lambda refused: f"the system refuses: {_first_line(refused)}"),
+        ((CommandRefused, PorticoError, SecretMissing), str),
+        ((UnsafeSettings, UnknownSettings, SchemaAhead, SchemaBehind), str),
+    ]
+    return next((tell(error) for kinds, tell in tellers if isinstance(error, kinds)), None)
+
+
+def _setting_fault(fault: Mapping[str, Any]) -> str:
     """Return one line of pydantic's, without the value, which may be a secret."""
-    where = "__".join(str(part) for part in fault["loc"]).upper()  # type: ignore[index]  # pydantic's ErrorDetails
-    return f"PORTICO_{where}: {fault['msg']}"  # type: ignore[index]  # as above
+    where = "__".join(str(part) for part in fault["loc"]).upper()
+    return f"PORTICO_{where}: {str(fault['msg']).removeprefix('Value error, ')}"
 
 
-def _refuse(message: str) -> None:
-    Console(stderr=True).print(message, style="red", markup=False, highlight=False)
-    sys.exit(1)
+def _first_line(error: object) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,75 +1,77 @@
-"""`portico doctor`: is the running system sound? Exit status 1 if anything is wrong."""
+"""What `portico doctor` examines: is this deployment sound? One line a check; what is wrong also says what mends it."""
 
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import anyio
 import typer
-from rich.console import Console
 from sqlalchemy import text
 
-from portico.app import default_features
+from portico.cli.features import enabled_features
 from portico.composition import compose, migrator_of, opened
-from portico.core.safety import proxy_faults
+from portico.core.logging import configure_logging
 from portico.core.settings import Settings
+from portico.db.database import database_url
 from portico.feature import FeatureSet
 from portico.runtime import Runtime
 
 type Check = Callable[[Runtime], Awaitable[str]]
 LARGEST_SKEW = timedelta(seconds=5)
+LONGEST_CHECK_SECONDS = 10
 
 
 class Unsound(Exception):
     """What is wrong, and what mends it, in one sentence."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
+def is_sound() -> bool:
+    """Examine the deployment and print a line for each check.
 
-
-def doctor() -> None:
-    """Check settings, database, migrations, clock, storage, keys, mail and Redis of this deployment."""
-    if not anyio.run(_examine):
-        raise typer.Exit(1)
+    Raises:
+        UnknownSettings, UnsafeSettings, SecretMissing: the settings alone forbid to start.
+    """
+    return anyio.run(_examine)
 
 
 async def _examine() -> bool:
-    console = Console(highlight=False)
-    runtime = compose(Settings(), default_features())
-    if not await _report(console, "settings", _settings, runtime):
-        return False
+    settings = Settings()
+    configure_logging(settings.changed(logging={"level": "error"}), sys.stderr)
+    runtime = compose(settings, enabled_features(settings))
     try:
-        sound = [await _report(console, name, check, runtime) for name, check in GROUND_CHECKS]
+        sound = [await _report(name, check, runtime) for name, check in GROUND_CHECKS]
         if all(sound):
-            async with opened(runtime, follows=False):
-                sound += [
-                    await _report(console, health.name, health.run, runtime)
-                    for feature in runtime.get(FeatureSet).features
-                    for health in feature.health_checks
-                ]
+            sound.append(await _report("features", _features, runtime))
     finally:
         await runtime.database.close()
     return all(sound)
 
 
-async def _report(console: Console, name: str, check: Check, runtime: Runtime) -> bool:
+async def _features(runtime: Runtime) -> str:
+    """Open the runtime as the server does, and ask every feature that has something to say."""
+    features = runtime.get(FeatureSet).features
+    checks = [check for feature in features for check in feature.health_checks]
+    async with opened(runtime, follows=False):
+        failed = [check.name for check in checks if not await _report(check.name, check.run, runtime)]
+    if failed:
+        raise Unsound(f"see {', '.join(failed)}")
+    return f"{len(features)} start: {', '.join(feature.name for feature in features)}"
+
+
+async def _report(name: str, check: Check, runtime: Runtime) -> bool:
     try:
-        with anyio.fail_after(10):
+        with anyio.fail_after(LONGEST_CHECK_SECONDS):
             sentence = await check(runtime)
     except Exception as error:  # noqa: BLE001 - whatever it is, the next check still runs
-        message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        console.print(f"[red]✗[/red] {name:<12} {message}", soft_wrap=True)
+        message = str(error).partition("\n")[0] or f"gave no answer ({type(error).__name__})"
+        typer.echo(f"{typer.style('✗', fg='red')} {name:<12} {message}")
         return False
-    console.print(f"[green]✓[/green] {name:<12} {sentence}", soft_wrap=True)
+    typer.echo(f"{typer.style('✓', fg='green')} {name:<12} {sentence}")
     return True
 
 
 async def _settings(runtime: Runtime) -> str:
-    faults = list(proxy_faults(runtime.settings))
-    if faults:
-        raise Unsound("; ".join(faults))
     return f"{runtime.settings.environment}, public URL {runtime.settings.public_url}"
 
 
@@ -77,11 +79,12 @@ async def _database(runtime: Runtime) -> str:
     async with runtime.reads() as session:
         query = "SELECT sqlite_version()" if runtime.database.is_sqlite else "SHOW server_version"
         version = (await session.execute(text(query))).scalar_one()
-    return f"{'SQLite' if runtime.database.is_sqlite else 'PostgreSQL'} {version}"
+    where = database_url(runtime.settings).render_as_string(hide_password=True)
+    return f"{'SQLite' if runtime.database.is_sqlite else 'PostgreSQL'} {version} at {where}"
 
 
 async def _migrations(runtime: Runtime) -> str:
-    await migrator_of(runtime.settings, default_features()).check()
+    await migrator_of(runtime.settings, runtime.get(FeatureSet).features).check()
     return "up to date"
 
 
@@ -93,7 +96,7 @@ async def _clock(runtime: Runtime) -> str:
     skew = abs(theirs - runtime.clock.now())
     if skew > LARGEST_SKEW:
         raise Unsound(f"differs from the database's by {skew.total_seconds():.0f} s: synchronise both by NTP")
-    return f"within {skew.total_seconds() * 1000:.0f} ms of the database's"
+    return f"within {LARGEST_SKEW.total_seconds():.0f} s of the database's"
 
 
 async def _storage(runtime: Runtime) -> str:
@@ -105,6 +108,7 @@ async def _storage(runtime: Runtime) -> str:
 
 
 GROUND_CHECKS: tuple[tuple[str, Check], ...] = (
+    ("settings", _settings),
     ("database", _database),
     ("migrations", _migrations),
     ("clock", _clock),

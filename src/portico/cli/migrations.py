@@ -1,35 +1,65 @@
-"""`portico migrate`: bring the database to this release, or look at it, or go back."""
+"""What `portico migrate` does: bring the database to this release, look at it, or go back."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
-import typer
-from rich.console import Console
 
-from portico.app import default_features
-from portico.composition import migrator_of
+from portico.cli.errors import CommandRefused
+from portico.cli.features import enabled_features
+from portico.composition import chains_of, migrator_of
 from portico.core.settings import Settings
+from portico.db.drafting import draft_migration
+from portico.db.migrator import Chain, Migrator
+from portico.feature import Feature
+
+PORTICO = "portico"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(migrate)
+def upgrade_schema() -> None:
+    """Run the migrations of Portico and of the team's features."""
+    anyio.run(_migrator().upgrade)
 
 
-def migrate(
-    check: Annotated[bool, typer.Option("--check", help="Only tell whether migrations are missing.")] = False,  # noqa: FBT002
-    down: Annotated[str | None, typer.Option(help="Go back to this revision of Portico's chain.")] = None,
-) -> None:
-    """Run the migrations of Portico and of the team's features, as the role that owns the tables."""
-    anyio.run(_migrate, check, down)
+def check_schema() -> None:
+    """Change nothing.
+
+    Raises:
+        SchemaBehind, SchemaAhead: the database does not fit this release.
+    """
+    anyio.run(_migrator().check)
 
 
-async def _migrate(check: bool, down: str | None) -> None:  # noqa: FBT001
-    migrator = migrator_of(Settings(), default_features())
-    if down is not None:
-        await migrator.downgrade(down)
-    elif not check:
-        await migrator.upgrade()
-    if down is None:
-        await migrator.check()
-    Console().print("The database is up to date." if down is None else f"The database is at {down}.")
+def downgrade_schema(revision: str, feature: str = PORTICO) -> None:
+    """Take the tables of one owner back to `revision`.
+
+    Raises:
+        CommandRefused: `feature` has no migrations of its own.
+    """
+    chain = _chain_of(feature, enabled_features(Settings()))
+    anyio.run(_migrator().downgrade, revision, chain)
+
+
+def write_migration(message: str, feature: str) -> Path:
+    """Write the next migration of a team's feature from its models; return the file.
+
+    Raises:
+        CommandRefused: `feature` has no migrations of its own.
+    """
+    features = enabled_features(Settings())
+    chain = _chain_of(feature, features)
+    if chain.root == PORTICO:
+        raise CommandRefused("Portico's own migrations are written in its repository")
+    return anyio.run(draft_migration, chain, message, [each for each in chains_of(features) if each != chain])
+
+
+def _migrator() -> Migrator:
+    settings = Settings()
+    return migrator_of(settings, enabled_features(settings))
+
+
+def _chain_of(name: str, features: Sequence[Feature]) -> Chain:
+    owners = [PORTICO, *(feature.name for feature in features if feature.migrations)]
+    if name not in owners:
+        raise CommandRefused(f"{name!r} has no migrations of its own; there are those of {', '.join(owners)}")
+    return chains_of(features)[owners.index(name)]

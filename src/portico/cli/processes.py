@@ -1,41 +1,54 @@
 """How a command gets its runtime: the same composition as the server, without HTTP and without periodic work."""
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-import anyio
+if TYPE_CHECKING:
+    from portico.core.settings import Settings
+    from portico.runtime import Runtime
 
-from portico.app import default_features
-from portico.composition import compose, opened
-from portico.core.logging import configure_logging
-from portico.core.settings import Settings
-from portico.db.migrator import Migrator
-from portico.runtime import Runtime
+
+class CommandLine:
+    """What every command finds as `context.obj`."""
+
+    def run[T](self, work: "Callable[[Runtime], Awaitable[T]]") -> T:
+        """Run `work` with an open runtime, in an event loop of its own.
+
+        Raises:
+            UnknownSettings, UnsafeSettings, SecretMissing: see `portico.composition.compose`.
+            SchemaBehind, SchemaAhead: the database does not fit this release.
+        """
+        import anyio
+
+        async def run() -> T:
+            async with command_runtime() as runtime:
+                return await work(runtime)
+
+        return anyio.run(run)
 
 
 @asynccontextmanager
-async def command_runtime() -> AsyncIterator[Runtime]:
-    """Lend the runtime of a command.
+async def command_runtime(settings: "Settings | None" = None) -> "AsyncIterator[Runtime]":
+    """Lend the runtime of a command; what is logged goes to standard error, so that answers can be piped.
 
     Raises:
         SchemaBehind, SchemaAhead: the database does not fit this release.
     """
-    settings = Settings()
-    configure_logging(settings)
-    runtime = compose(settings, default_features())
+    from portico.cli.features import enabled_features
+    from portico.composition import chains_of, compose, opened
+    from portico.core.logging import configure_logging
+    from portico.core.settings import Settings
+    from portico.db.migrator import Migrator
+
+    settings = settings or Settings()
+    configure_logging(settings, sys.stderr)
+    features = enabled_features(settings)
+    runtime = compose(settings, features)
     try:
-        await Migrator(runtime.database.url).check()
+        await Migrator(runtime.database.url, chains_of(features)).check()
         async with opened(runtime, follows=False):
             yield runtime
     finally:
         await runtime.database.close()
-
-
-def run_with_runtime[T](work: Callable[[Runtime], Awaitable[T]]) -> T:
-    """Run `work` with a runtime, in an event loop of its own."""
-
-    async def run() -> T:
-        async with command_runtime() as runtime:
-            return await work(runtime)
-
-    return anyio.run(run)

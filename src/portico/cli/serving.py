@@ -1,93 +1,113 @@
-"""`portico serve`: one process or several, on loopback unless told otherwise."""
+"""What `portico serve` does: migrate what is ours, say where everything is, then serve in one process or several."""
 
 import os
-from typing import Annotated
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import Final, NoReturn
 
 import anyio
 import typer
 import uvicorn
 from fastapi import FastAPI
-from rich.console import Console
+from uvicorn.supervisors.multiprocess import Multiprocess
 
-from portico.app import create_app, default_features
+from portico.app import create_app
+from portico.cli.errors import CommandRefused
+from portico.cli.features import enabled_features
 from portico.cli.processes import command_runtime
 from portico.composition import migrator_of
 from portico.core.settings import Settings
 from portico.credentials.services import issue_setup_link
+from portico.http.server import server_options
 
-GRACE_SECONDS = 30
-KEEP_ALIVE_SECONDS = 75
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(serve)
+BACKLOG: Final = 2048
 
 
-def serve(
-    host: Annotated[str, typer.Option(envvar="HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="PORT", help="Port to listen on.", min=0, max=65535)] = 8000,
-    workers: Annotated[int | None, typer.Option(help="Processes; default: PORTICO_WORKERS.", min=1)] = None,
-) -> None:
-    """Run the server. The embedded database is migrated first."""
-    _let_public_url_follow(port)
+def run_server(host: str, port: int, workers: int | None) -> None:
+    """Serve until SIGTERM or SIGINT, then end with exit status 0.
+
+    Raises:
+        CommandRefused: the address cannot be listened on.
+    """
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _leave)
+    listener = _listen(host, port)
+    _let_public_url_follow(listener.getsockname()[1])
     if workers is not None:
         os.environ["PORTICO_WORKERS"] = str(workers)
     settings = Settings()
-    anyio.run(_prepare, settings)
-    options = {
-        "host": host,
-        "port": port,
-        "workers": settings.workers,
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        "proxy_headers": False,
-        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
-        "timeout_graceful_shutdown": GRACE_SECONDS,
-        "ws": "none",
-    }
-    if settings.workers > 1:
-        uvicorn.run("portico.cli.serving:application", factory=True, **options)  # type: ignore[arg-type]
-    else:
-        uvicorn.run(application(), **options)  # type: ignore[arg-type]
+    link = anyio.run(_prepare, settings)
+    typer.echo(banner(settings, link))
+    _serve(settings, listener)
 
 
 def application() -> FastAPI:
     """Return the application of one worker process."""
-    return create_app(Settings())
+    settings = Settings()
+    return create_app(settings, enabled_features(settings))
+
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        "portico.cli.serving:application",
+        factory=True,
+        workers=settings.workers,
+        ws="none",
+        **server_options(settings),
+    )
+    if settings.workers > 1:
+        Multiprocess(config, sockets=[listener]).run()
+        return
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(1)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """End without a traceback: uvicorn raises the signal again when it has stopped."""
+    sys.exit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the address first: then nothing is migrated or printed for a server that cannot run."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise CommandRefused(
+            f"{host}:{port} cannot be listened on ({error.strerror}): choose another with --host or --port"
+        ) from error
+    listener.set_inheritable(True)
+    return listener
 
 
 def _let_public_url_follow(port: int) -> None:
-    """On another port and without a public URL of its own, the server is reached under that port."""
+    """Without a public URL of its own, the server is reached under the port that it listens on."""
     if "public_url" not in Settings().model_fields_set:
         os.environ["PORTICO_PUBLIC_URL"] = f"http://localhost:{port}"
 
 
-async def _prepare(settings: Settings) -> None:
-    """Migrate what is ours to migrate without asking, then say where everything is."""
-    migrator = migrator_of(settings, default_features())
+async def _prepare(settings: Settings) -> str | None:
+    """Migrate what is ours to migrate without asking; return the link that makes the first administrator."""
     if settings.is_development or settings.database.url is None:
-        await migrator.upgrade()
-    async with command_runtime() as runtime:
-        link = await issue_setup_link(runtime)
-    _greet(settings, link)
+        await migrator_of(settings, enabled_features(settings)).upgrade()
+    async with command_runtime(settings) as runtime:
+        return await issue_setup_link(runtime)
 
 
-def _greet(settings: Settings, setup_link: str | None) -> None:
-    console = Console(highlight=False)
+def banner(settings: Settings, setup_link: str | None) -> str:
+    """Return what is printed before the server serves."""
     url = settings.public_url
-    lines: list[tuple[str, str]] = [("Sign in", f"{url}/login"), ("Account", f"{url}/account")]
+    places: list[tuple[str, str]] = [("Sign in", "/login"), ("Account", "/account")]
     if settings.serves_api_reference:
-        lines.append(("API reference", f"{url}/docs"))
+        places.append(("API reference", "/docs"))
     if settings.is_development:
-        lines.append(("Mail viewer", f"{url}/dev/mail"))
-    console.print(f"\n  [bold]{settings.name}[/bold] on {url}\n")
-    for label, address in lines:
-        console.print(f"  {label:<14} {address}", soft_wrap=True)
+        places.append(("Mail viewer", "/dev/mail"))
+    lines = ["", f"  {settings.name} on {url}", ""]
+    lines += [f"  {label:<14} {url}{path}" for label, path in places]
     if setup_link:
-        console.print("\n  Make the first administrator with this link, good once:", style="bold")
-        console.print(f"  {setup_link}", soft_wrap=True)
-    console.print()
-
-
+        lines += ["", "  Make the first administrator with this link, good once:", f"  {setup_link}"]
+    return "\n".join([*lines, ""])

@@ -1,35 +1,36 @@
-"""`portico settings`: every setting, its value, where it came from."""
+"""What `portico settings` shows: every setting, its value, where it came from."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from portico.app import default_features
+from portico.cli.features import enabled_features
+from portico.composition import sections_of
 from portico.core.settings import Settings
-from portico.core.settings_sources import SettingEntry, describe_settings
+from portico.core.settings_sources import SettingEntry, describe_settings, refuse_unknown_settings
+
+DEFAULT = "default"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("settings")(show_settings)
+def list_settings(*, changed_only: bool = False) -> list[SettingEntry]:
+    """Return the settings of the server with all of its features.
+
+    Raises:
+        UnknownSettings: a name that no enabled feature knows.
+    """
+    settings = Settings()
+    complete = settings.with_sections(sections_of(enabled_features(settings)))
+    refuse_unknown_settings(complete)
+    entries = describe_settings(complete)
+    return [entry for entry in entries if not changed_only or entry.source != DEFAULT]
 
 
-def all_settings() -> list[SettingEntry]:
-    """Return the settings of the server with all of its features."""
-    sections = {feature.name: feature.settings for feature in default_features() if feature.settings}
-    return describe_settings(Settings().with_sections(sections))
-
-
-def show_settings(
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,  # noqa: FBT002
-    changed: Annotated[bool, typer.Option("--changed", help="Only what is not the default.")] = False,  # noqa: FBT002
-) -> None:
-    """Print each setting with its value and its source; secrets are masked."""
-    entries = [entry for entry in all_settings() if not changed or entry.source != "default"]
+def print_settings(entries: Sequence[SettingEntry], *, as_json: bool) -> None:
+    """Print them as a table, or as JSON with their defaults and descriptions."""
     if as_json:
         typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
         return
@@ -37,5 +38,5 @@ def show_settings(
     for column in ("Setting", "Value", "Source"):
         table.add_column(column, overflow="fold")
     for entry in entries:
-        table.add_row(entry.name, entry.value, entry.source, style="" if entry.source != "default" else "dim")
-    Console().print(table)
+        table.add_row(entry.name, entry.value, entry.source, style="dim" if entry.source == DEFAULT else "")
+    Console(highlight=False, markup=False).print(table)

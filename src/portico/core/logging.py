@@ -35,8 +35,9 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
 
     Calling it again replaces what was set before, also for loggers that are already in use.
     """
-    handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(_formatter(in_json=writes_json(settings)))
+    out = stream or sys.stdout
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_formatter(in_json=writes_json(settings), in_colour=out.isatty()))
     root = logging.getLogger()
     for old in [old for old in root.handlers if getattr(old, "portico", False)]:
         root.removeHandler(old)
@@ -71,8 +72,10 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(level)
 
 
-def _formatter(*, in_json: bool) -> structlog.stdlib.ProcessorFormatter:
-    end: Processor = structlog.processors.JSONRenderer() if in_json else structlog.dev.ConsoleRenderer()
+def _formatter(*, in_json: bool, in_colour: bool) -> structlog.stdlib.ProcessorFormatter:
+    end: Processor = (
+        structlog.processors.JSONRenderer() if in_json else structlog.dev.ConsoleRenderer(colors=in_colour)
+    )
     return structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.add_log_level,

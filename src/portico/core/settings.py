@@ -192,6 +192,9 @@ class Settings(BaseSettings):
     """Root secret, at least 32 characters. Development makes one in the data directory; production requires it."""
     workers: int = Field(1, ge=1, le=256)
     """Processes that `portico serve` runs."""
+    features: tuple[str, ...] = ()
+    """Features of your own for the commands, as `package.module:name`: `serve` serves them on top of Portico's,
+    `migrate` runs their migrations."""
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     http: HttpSettings = HttpSettings()
@@ -229,12 +232,7 @@ class Settings(BaseSettings):
 
     def with_sections(self, sections: Mapping[str, type[FeatureSettings]]) -> "Settings":
         """Return the same settings with a field for each feature's section, read from the same sources."""
-        fields: dict[str, Any] = {
-            name: (kind, Field(default_factory=kind, description=kind.__doc__))
-            for name, kind in sections.items()
-        }
-        composed = create_model("Settings", __base__=Settings, __module__=__name__, **fields)
-        return composed(**self._given)
+        return compose_settings(sections)(**self._given)
 
     def section[T: FeatureSettings](self, kind: type[T]) -> T:
         """Return the feature settings of type `kind`.
@@ -281,3 +279,11 @@ class Settings(BaseSettings):
     def serves_api_reference(self) -> bool:
         """Tell whether `/docs`, `/redoc` and `/openapi.json` exist."""
         return (not self.is_production) if self.http.api_reference is None else self.http.api_reference
+
+
+def compose_settings(sections: Mapping[str, type[FeatureSettings]]) -> type[Settings]:
+    """Return the class of settings that has a field for each feature's section besides the ground floor's."""
+    fields: dict[str, Any] = {
+        name: (kind, Field(default_factory=kind, description=kind.__doc__)) for name, kind in sections.items()
+    }
+    return create_model("Settings", __base__=Settings, __module__=__name__, **fields)

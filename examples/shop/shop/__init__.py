@@ -1,0 +1,1 @@
+"""A product built on Portico: people place orders."""

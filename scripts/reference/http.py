@@ -1,0 +1,128 @@
+"""`docs/reference/routes.md`, `permissions.md` and `openapi.json`: what the server answers, and to whom."""
+
+import inspect
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from portico.app import create_app
+from portico.core.permissions import Permission
+from portico.core.settings import Settings
+from portico.http.routing import RouteEntry, route_table
+from scripts.reference.markdown import code, described, page, table, titled
+from scripts.reference.vocabulary import import_everything, ours
+
+
+@cache
+def openapi_document() -> str:
+    """Write the OpenAPI document with sorted keys, so that a change of the API is a change of few lines."""
+    return json.dumps(application().openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+@cache
+def application() -> Any:
+    """Return the server as it is by default; nothing is opened."""
+    return create_app(Settings())
+
+
+class RouteLine(NamedTuple):
+    """One method of one path."""
+
+    method: str
+    path: str
+    access: tuple[str, ...]
+    limit_class: str
+    summary: str
+    group: str
+
+
+@cache
+def routes() -> tuple[RouteLine, ...]:
+    """Return every route and method, sorted by path."""
+    documented = json.loads(openapi_document())["paths"]
+    found = set()
+    for row in route_table(application()):
+        operation = documented.get(row.path, {}).get(row.method.lower(), {})
+        summary = summary_of(operation.get("summary", ""), row.entry)
+        group = group_of(row.path, operation.get("tags") or row.tags)
+        found.add(RouteLine(row.method, row.path, row.access, str(row.limit_class), summary, group))
+    gets = {line.path for line in found if line.method == "GET"}
+    shown = [line for line in found if line.method != "HEAD" or line.path not in gets]
+    return tuple(sorted(shown, key=lambda line: (line.path, line.method)))
+
+
+def summary_of(summary: str, entry: RouteEntry) -> str:
+    """Return the route's summary, or what its endpoint says of itself where FastAPI only took the name."""
+    is_from_name = summary == entry.name.replace("_", " ").title()
+    return summary if summary and not is_from_name else first_sentence(entry.endpoint)
+
+
+def group_of(path: str, tags: Sequence[str]) -> str:
+    """Return the heading under which a route stands."""
+    if path.startswith("/api/"):
+        return f"API: {tags[0] if tags else 'other'}"
+    return "Pages and files" if not tags else f"Root: {tags[0]}"
+
+
+def first_sentence(endpoint: Any) -> str:
+    """Return what an endpoint without a summary says of itself."""
+    if not inspect.isfunction(endpoint) and not inspect.ismethod(endpoint):
+        return ""
+    return described(endpoint).partition(". ")[0].rstrip(".")
+
+
+def routes_page() -> str:
+    """Write every route, by area."""
+    groups: dict[str, list[RouteLine]] = {}
+    for line in routes():
+        groups.setdefault(line.group, []).append(line)
+    parts = []
+    for group in sorted(groups):
+        rows = [
+            (line.method, code(line.path), access_in_words(line.access), line.limit_class, line.summary)
+            for line in groups[group]
+        ]
+        parts.append(f"## {group}\n")
+        parts.append(table(("Method", "Path", "Who may call it", "Limit", "What it does"), rows))
+    intro = (
+        "Every route of a server with its default settings. *Who may call it* is a "
+        "[permission](permissions.md) or *anyone*. *Limit* is the class of rate limits that counts it "
+        "([settings](settings.md#rate-limit)). Bodies and answers are in the OpenAPI document "
+        "([openapi.json](openapi.json), served at `/openapi.json` outside production)."
+    )
+    return page("Routes", intro, *parts)
+
+
+def access_in_words(access: Sequence[str]) -> str:
+    """Return who may call a route."""
+    return "anyone" if tuple(access) == ("public",) else ", ".join(map(code, access))
+
+
+def permissions_page() -> str:
+    """Write every permission, who holds it, and the routes that ask for it."""
+    import_everything()
+    parts = []
+    for kind in sorted(Permission.__subclasses__(), key=lambda kind: kind.__module__):
+        if not ours(kind.__module__):
+            continue
+        rows = [
+            (
+                code(str(permission.value)),
+                "everybody, over himself" if permission.value.split(":")[1] == "self" else "superusers",
+                ", ".join(
+                    code(f"{line.method} {line.path}") for line in routes() if permission.value in line.access
+                ),
+            )
+            for permission in kind
+        ]
+        parts.append(f"## {titled(kind.__module__.split('.')[1])}\n\n{described(kind)}\n")
+        parts.append(table(("Permission", "Held by", "Asked for by"), rows))
+    intro = """
+A permission is written `scope:resource:action`. Each route asks for one, or declares itself public; the server does
+not start with a route that does neither. Rights with the resource `self` concern one's own account and are held by
+everybody who is signed in. All others are held by superusers: people with the platform role `superuser`, made with
+`portico create-admin` or by another superuser. A permission that no route asks for is checked inside a service, or by a
+feature of yours.
+"""
+    return page("Permissions", intro, *parts)

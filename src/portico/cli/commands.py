@@ -1,0 +1,147 @@
+"""The commands that concern the whole deployment: their names, options and help.
+
+What they do is in the modules beside this one, imported only when a command runs, so that `portico --help` answers
+at once. Commands of one feature live in the feature's `commands.py`.
+"""
+
+from typing import Annotated
+
+import typer
+
+from portico.cli.processes import CommandLine
+
+HOST = typer.Option(envvar="HOST", help="Address to listen on.")
+PORT = typer.Option(envvar="PORT", help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+WORKERS = typer.Option(help="Processes; without it the setting PORTICO_WORKERS decides.", min=1, max=256)
+CHECK = typer.Option("--check", help="Change nothing; exit with 1 if migrations are missing.")
+DOWN = typer.Option(metavar="REVISION", help="Go back to this revision; `base` takes every table away.")
+CHAIN = typer.Option("--feature", help="Whose migrations go back: Portico's, or those of a feature of yours.")
+MESSAGE = typer.Argument(help="What it does, in a few words.")
+OWNER = typer.Option("--feature", help="The feature whose models changed.")
+AS_JSON = typer.Option("--json", help="Print JSON, for scripts.")
+CHANGED = typer.Option("--changed", help="Only what is not the default.")
+EMAIL = typer.Option(help="The administrator's e-mail address; it counts as verified.")
+PASSWORD_STDIN = typer.Option("--password-stdin", help="Read the password from standard input, one line.")
+USERNAME = typer.Option(help="A name to sign in with besides the address.")
+SEED_PASSWORD = typer.Option(
+    "--password-stdin", help="Read one password for all of them from standard input."
+)
+USERS = typer.Option(help="How many people there shall be.", min=1, max=10_000_000)
+
+
+def register_commands(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (serve, migrate, draft_migration, settings, doctor, create_admin, seed, purge):
+        app.command()(command)
+
+
+def serve(
+    host: Annotated[str, HOST] = "127.0.0.1",
+    port: Annotated[int, PORT] = 8000,
+    workers: Annotated[int | None, WORKERS] = None,
+) -> None:
+    """Run the server.
+
+    The embedded database, and any database in development, is migrated first.
+    """
+    from portico.cli.serving import run_server
+
+    run_server(host, port, workers)
+
+
+def migrate(
+    check: Annotated[bool, CHECK] = False,  # noqa: FBT002
+    down: Annotated[str | None, DOWN] = None,
+    feature: Annotated[str, CHAIN] = "portico",
+) -> None:
+    """Bring the database to this release.
+
+    It connects as the role that owns the tables (`PORTICO_DATABASE__OWNER_URL`).
+    """
+    from portico.cli.migrations import check_schema, downgrade_schema, upgrade_schema
+
+    if down is not None:
+        downgrade_schema(down, feature)
+        typer.echo(f"The tables of {feature} are at {down}.")
+        return
+    if check:
+        check_schema()
+    else:
+        upgrade_schema()
+    typer.echo("The database is up to date.")
+
+
+def draft_migration(message: Annotated[str, MESSAGE], feature: Annotated[str, OWNER]) -> None:
+    """Write the next migration of a feature of yours.
+
+    Compares its models with its migrations. Read the file before you commit it.
+    """
+    from portico.cli.migrations import write_migration
+
+    typer.echo(f"wrote {write_migration(message, feature)}")
+
+
+def settings(
+    as_json: Annotated[bool, AS_JSON] = False,  # noqa: FBT002
+    changed: Annotated[bool, CHANGED] = False,  # noqa: FBT002
+) -> None:
+    """Print each setting, its value and its source.
+
+    Secrets are masked.
+    """
+    from portico.cli.shown_settings import list_settings, print_settings
+
+    print_settings(list_settings(changed_only=changed), as_json=as_json)
+
+
+def doctor() -> None:
+    """Examine this deployment; exit with 1 if it is unsound.
+
+    Looks at settings, database, migrations, clock, storage, and at what the features say of themselves.
+    """
+    from portico.cli.checkup import is_sound
+
+    if not is_sound():
+        raise typer.Exit(1)
+
+
+def create_admin(
+    context: typer.Context,
+    email: Annotated[str, EMAIL],
+    password_stdin: Annotated[bool, PASSWORD_STDIN] = False,  # noqa: FBT002
+    username: Annotated[str | None, USERNAME] = None,
+) -> None:
+    """Make an administrator."""
+    from portico.cli.accounts import make_administrator, read_password
+
+    line: CommandLine = context.obj
+    make_administrator(line, email, read_password(from_stdin=password_stdin), username=username)
+    typer.echo(f"{email} may administer this deployment.")
+
+
+def seed(
+    context: typer.Context,
+    users: Annotated[int, USERS],
+    password_stdin: Annotated[bool, SEED_PASSWORD] = False,  # noqa: FBT002
+) -> None:
+    """Make people for a trial or a measurement.
+
+    They are person1@seed.example and so on. An interrupted run goes on where it stopped. Without a password nobody
+    of them can sign in. Refused in production.
+    """
+    from portico.cli.accounts import make_people, read_password
+
+    line: CommandLine = context.obj
+    make_people(line, users, password=read_password(from_stdin=True) if password_stdin else None)
+    typer.echo(f"Invented people there are now: {users}")
+
+
+def purge(context: typer.Context) -> None:
+    """Erase deleted accounts whose grace is over.
+
+    The server does so by itself every hour; this does it now.
+    """
+    from portico.cli.accounts import erase_deleted
+
+    line: CommandLine = context.obj
+    typer.echo(f"Accounts erased: {erase_deleted(line)}")
