@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from portico.core.context import current_request
 from portico.credentials.dependencies import (
     PasswordChangeDep,
     PasswordRecoveryDep,
@@ -28,7 +27,7 @@ from portico.credentials.schemas import (
     RegistrationRequest,
     SetupRequest,
 )
-from portico.credentials.services import NewRegistration
+from portico.credentials.wishes import wish_of
 from portico.http.access import public, requires
 from portico.http.dependencies import PrincipalDep
 from portico.http.etags import etag_of
@@ -46,10 +45,7 @@ from portico.users.errors import (
     UsernameMalformed,
     UsernameTaken,
 )
-from portico.users.names import parse_full_name
 from portico.users.schemas import AcceptedResponse, ProfileResponse
-from portico.users.services import Users
-from portico.users.usernames import parse_username
 
 router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(limited("sign_in"))])
 
@@ -73,7 +69,7 @@ async def register(
     body: RegistrationRequest, registration: RegistrationDep, users: UsersDep, response: Response
 ) -> ProfileResponse | AcceptedResponse:
     """Sign up. A mail with a link and a code goes to the address."""
-    account = await registration.register(_wish(body, users))
+    account = await registration.register(wish_of(body, users))
     if account is None:
         response.status_code = 202
         return AcceptedResponse()
@@ -89,7 +85,7 @@ async def register(
 )
 async def set_up(body: SetupRequest, setup: SetupDep, users: UsersDep) -> ProfileResponse:
     """Make the first administrator, by the link that the server printed."""
-    wish = _wish(body, users)
+    wish = wish_of(body, users)
     return ProfileResponse.of(await setup.create_first_administrator(body.token.get_secret_value(), wish))
 
 
@@ -145,15 +141,3 @@ async def reset_password(body: PasswordResetRequest, recovery: PasswordRecoveryD
         await recovery.reset_password_by_code(address, code, new)
     else:
         raise ProofIncomplete
-
-
-def _wish(body: RegistrationRequest | SetupRequest, users: Users) -> NewRegistration:
-    invitation = body.invitation if isinstance(body, RegistrationRequest) else None
-    return NewRegistration(
-        email=parse_address(body.email),
-        password=body.password.get_secret_value(),
-        username=parse_username(body.username) if body.username is not None else None,
-        full_name=parse_full_name(body.full_name),
-        locale=users.choose_locale(body.locale, current_request().accept_language),
-        invitation=invitation.get_secret_value() if invitation else None,
-    )
