@@ -71,6 +71,7 @@ async def test_content_is_framed_and_runs_nothing(runtime: Runtime, client: http
     content = await client.get(f"/dev/mail/{oldest}/content")
 
     assert "<script>alert(1)</script>" not in content.text + page.text
+    assert '<base target="_blank">' in content.text
     policy = content.headers["content-security-policy"]
     assert policy.startswith("sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'")
     assert "frame-ancestors 'self'" in policy

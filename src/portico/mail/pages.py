@@ -108,7 +108,10 @@ def show_mail_content(folder: FolderDep, mail_id: UUID) -> HTMLResponse:
         "X-Frame-Options": "SAMEORIGIN",
         "Cache-Control": "no-store",
     }
-    return HTMLResponse(_mail(folder, mail_id).html, headers=headers)
+    html = _mail(folder, mail_id).html.replace(
+        "<head>", '<head><base target="_blank">', 1
+    )  # not inside the frame
+    return HTMLResponse(html, headers=headers)
 
 
 def _newest(folder: Path, to: str | None, limit: int) -> Iterator[CapturedMail]:

@@ -111,8 +111,10 @@ class MailRepository(Repository[MailMessage]):
         await self.session.execute(delete(MailMessage).where(settled))
 
     async def remove_to(self, addresses: Sequence[str]) -> None:
-        """Delete everything to these addresses, sent or not."""
-        await self.session.execute(delete(MailMessage).where(MailMessage.recipient.in_(addresses)))
+        """Delete everything to these addresses (in lower case), sent or not."""
+        await self.session.execute(
+            delete(MailMessage).where(func.lower(MailMessage.recipient).in_(addresses))
+        )
 
     async def count_by_status(self) -> dict[MailStatus, int]:
         """Return how many messages wait and how many failed."""

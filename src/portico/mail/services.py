@@ -91,8 +91,8 @@ class Mailer:
         return row_id
 
     async def forget(self, unit: Unit, *addresses: str) -> None:
-        """Delete every trace of mail to these addresses, waiting mail too; for the erasure of a person."""
-        await MailRepository(unit.session).remove_to([single_address(address) for address in addresses])
+        """Delete every trace of mail to these addresses in any case, waiting mail too; for the erasure of a person."""
+        await MailRepository(unit.session).remove_to([address.lower() for address in addresses])
 
     async def _wake(self) -> None:
         await self._runtime.get(MailWake)()
