@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from portico.credentials.jobs import sweep_guesses
+from portico.credentials.pages import router as pages_router
 from portico.credentials.passwords import Passwords
 from portico.credentials.permissions import CredentialPermission
 from portico.credentials.personal_data import CREDENTIALS_PERSONAL_DATA
@@ -25,6 +26,7 @@ def credentials_feature() -> Feature:
     return Feature(
         name="credentials",
         routers=[router],
+        pages=[pages_router],
         subscribers=[on(UserClaimed, replace_password)],
         periodics=[Periodic("credentials.sweep", timedelta(hours=6), sweep_guesses)],
         permissions=CredentialPermission,

@@ -12,6 +12,7 @@ from portico.runtime import Runtime
 from portico.sessions.authenticators import BearerAuthenticator, CookieAuthenticator
 from portico.sessions.events import SessionCreated
 from portico.sessions.jobs import note_use_of_sessions, sweep_outlived_sessions
+from portico.sessions.pages import routers as page_routers
 from portico.sessions.permissions import SessionPermission
 from portico.sessions.personal_data import SESSIONS_PERSONAL_DATA
 from portico.sessions.places import Places, places_from
@@ -49,6 +50,7 @@ def sessions_feature() -> Feature:
         settings=SessionsSettings,
         permissions=SessionPermission,
         routers=[router],
+        pages=page_routers,
         authenticators=[BearerAuthenticator, CookieAuthenticator],
         subscribers=[
             on(PasswordChanged, end_sessions_after_password_change),
@@ -65,6 +67,9 @@ def sessions_feature() -> Feature:
         ports={Places: lambda runtime: places_from(runtime.section(SessionsSettings).geoip_database)},
         lifespan=sessions_lifespan,
         personal_data=SESSIONS_PERSONAL_DATA,
-        account_sections=[AccountSection(label="Devices", path="/account/devices", order=30)],
+        account_sections=[
+            AccountSection(label="Password", path="/account/password", order=20, icon="key"),
+            AccountSection(label="Devices", path="/account/devices", order=30, icon="desktop"),
+        ],
         templates="portico.sessions",
     )

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from portico.http.schemas import RequestModel, ResponseModel
-from portico.users.schemas import ProfileResponse
+from portico.users.schemas import MAX_EMAIL, MAX_TOKEN, ProfileResponse
 
 MAX_IDENTIFIER = 320
 MAX_PASSWORD = 4096
@@ -98,3 +98,26 @@ class EndedResponse(ResponseModel):
     """How many sessions ended."""
 
     ended: int
+
+
+class PageLogin(RequestModel):
+    """The form of the sign-in page."""
+
+    username: str = Field(min_length=1, max_length=MAX_IDENTIFIER)
+    password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD)
+
+
+class PageVerification(RequestModel):
+    """The form of the page that proves an address: by link or by code, with the password or with a new one."""
+
+    token: SecretStr | None = Field(None, min_length=1, max_length=MAX_TOKEN)
+    email: str | None = Field(None, min_length=1, max_length=MAX_EMAIL)
+    code: SecretStr | None = Field(None, min_length=1, max_length=20)
+    password: SecretStr | None = Field(None, min_length=1, max_length=MAX_PASSWORD)
+    new_password: SecretStr | None = Field(None, min_length=1, max_length=MAX_PASSWORD)
+
+
+class PageSessionEnd(RequestModel):
+    """The form of the button beside a device."""
+
+    session_id: UUID

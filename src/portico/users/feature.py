@@ -31,8 +31,8 @@ def users_feature() -> Feature:
         lifespan=_profiles,
         personal_data=USERS_PERSONAL_DATA,
         account_sections=[
-            AccountSection(label="Profile", path="/account", order=10),
-            AccountSection(label="Your data", path="/account/data", order=90),
+            AccountSection(label="Profile", path="/account", order=10, icon="person"),
+            AccountSection(label="Your data", path="/account/data", order=90, icon="archive"),
         ],
         templates="portico.users",
     )

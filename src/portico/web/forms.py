@@ -6,9 +6,10 @@ Forms are urlencoded and small. What was typed is kept when a form is shown agai
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import parse_qsl
 
+from fastapi import Depends
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
@@ -89,6 +90,9 @@ async def read_form(request: Request) -> Form:
     return Form(_each_once(pairs))
 
 
+FormDep = Annotated[Form, Depends(read_form)]
+
+
 async def _bounded_body(request: Request) -> bytes:
     # A body that was read before (the CSRF check needs the token in it) stands in the request already.
     body = bytearray()
@@ -107,6 +111,12 @@ def _each_once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
             raise Malformed("The form cannot be read.")
         values[name] = value.replace("\r\n", "\n")
     return values
+
+
+def missing(form: Form, *names: str) -> Invalid:
+    """Return the refusal that asks for those of the fields that were left empty."""
+    empty = [name for name in names if not form.secret(name)]
+    return Invalid(errors=[FieldFault("missing", FILL_IN, name) for name in empty])
 
 
 def faults_of(error: ValidationError) -> tuple[FieldFault, ...]:

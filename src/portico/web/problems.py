@@ -1,7 +1,7 @@
 """Refusals that have no page of their own, as pages: what happened, and one way out.
 
-A machine gets a problem document instead (`portico.http`); so does everybody under `/api/`. Nothing of the inside
-is shown: the sentences are ours, the number is that of the request in the log.
+Programs get a problem document instead (`portico.http.answers` tells which). Nothing of the inside is shown: the
+sentences are ours, the number is that of the request in the log.
 """
 
 from dataclasses import dataclass
@@ -11,15 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portico.core.context import current_request
-from portico.core.errors import PorticoError, Unauthenticated
 from portico.http.access import find_principal
-from portico.web.redirects import safe_next
+from portico.http.problems import Problem
+from portico.web.redirects import HOME, safe_next
 from portico.web.rendering import render, see_other
 from portico.web.translations import mark
 
 LOGIN = "/login"
-API = "/api/"
-SAFE_METHODS = {"GET", "HEAD"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +66,22 @@ OTHERWISE = Explanation(
 )
 
 
-def wants_page(request: Request) -> bool:
-    """Tell whether a person is looking: a browser asks for HTML, and not of the API."""
-    accepted = request.headers.get("accept", "")
-    return "text/html" in accepted and not request.url.path.startswith(API)
+class ProblemPages:
+    """Fills the port `ErrorPages` of `portico.http`."""
 
-
-def problem_page(request: Request, error: PorticoError) -> Response:
-    """Return the page for a refusal; whoever must sign in first is led there and back again."""
-    if isinstance(error, Unauthenticated):
-        return _to_login(request)
-    explained = EXPLANATIONS.get(error.status, OTHERWISE)
-    known = find_principal(request) is not None
-    response = render(
-        request,
-        "web/error.html.jinja",
-        error.status,
-        explained=explained,
-        is_fault=error.status >= 500,
-        way_out="/account" if known else "/",
-        request_id=current_request().request_id if error.status >= 500 else None,
-    )
-    for name in ("Retry-After", "Allow"):
-        if value := error.headers.get(name):
-            response.headers[name] = value
-    return response
-
-
-def _to_login(request: Request) -> Response:
-    # What was posted is lost; the page that showed the form is the place to come back to.
-    path = request.url.path
-    target = f"{path}?{request.url.query}" if request.url.query else path
-    back = safe_next(target) if request.method in SAFE_METHODS else safe_next(path)
-    return see_other(request, f"{LOGIN}?{urlencode({'next': back})}")
+    async def render(self, request: Request, problem: Problem) -> Response:
+        """Return the page for a refusal; whoever must sign in first is led there and back again."""
+        if problem.status == 401:
+            # What was posted is lost; the page that showed the form is the place to come back to.
+            back = safe_next(request.url.path)
+            return see_other(request, f"{LOGIN}?{urlencode({'next': back})}")
+        is_fault = problem.status >= 500
+        return render(
+            request,
+            "web/error.html.jinja",
+            problem.status,
+            explained=EXPLANATIONS.get(problem.status, OTHERWISE),
+            is_fault=is_fault,
+            way_out="/" if find_principal(request) is None else HOME,
+            request_id=current_request().request_id if is_fault else None,
+        )

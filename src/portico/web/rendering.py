@@ -14,6 +14,8 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from portico.core.errors import PorticoError
 from portico.http.access import find_principal
 from portico.http.authentication import Principal
+from portico.http.content_policy import csp_nonce
+from portico.http.csrf import csrf_token
 from portico.runtime import Runtime
 from portico.web import flash, languages
 from portico.web.forms import Form
@@ -90,8 +92,8 @@ def _page(request: Request, runtime: Runtime, templates: Templates, language: st
         translator=translator,
         languages=languages.switch(request, templates.translations),
         navigation=templates.navigation,
-        nonce=request.scope.get("portico.csp_nonce", ""),
-        csrf_token="",
+        nonce=csp_nonce(request),
+        csrf_token=csrf_token(request),
         principal=find_principal(request),
         flash=flash.read(runtime, request),
     )

@@ -14,7 +14,7 @@ from portico.credentials.policy import PasswordPolicy
 from portico.credentials.repositories import PasswordRepository
 from portico.credentials.services.guessing import Guessing
 from portico.credentials.services.notices import CredentialMails
-from portico.credentials.services.proofs import PasswordProofs
+from portico.credentials.services.proofs import PasswordProof, PasswordProofs
 from portico.credentials.settings import CredentialsSettings
 from portico.db.unit import Unit
 from portico.http.authentication import Principal
@@ -197,25 +197,45 @@ class AddressProofs:
             InvalidCredentials: the password is not that one; counted (401).
             TooManyAttempts: guesses are blocked (429).
         """
-        known = await self._addresses.peek(token)
+        proof = await self._prove(await self._addresses.peek(token), password)
+        async with self._unit:
+            await PasswordProofs(self._runtime, self._unit).accept(proof)
+            return await self._addresses.verify(token)
+
+    async def verify_code_with_password(self, address: Address, code: str, password: str) -> Account:
+        """Prove the address by the code of a mail, for somebody who knows the password of that attempt.
+
+        Raises:
+            CodeInvalid: wrong, expired, or tried too often; kept (400).
+            TooManyCodeTries: too many tries for this address (429).
+            InvalidCredentials, TooManyAttempts: as `verify_with_password` (401, 429).
+        """
+        addresses = EmailAddresses(
+            self._runtime, self._runtime.unit()
+        )  # a wrong code is kept whatever follows
+        proof = await self._prove(await addresses.peek_by_code(address, code), password)
+        async with self._unit:
+            await PasswordProofs(self._runtime, self._unit).accept(proof)
+            return await self._addresses.redeem_code(address, code)
+
+    async def _prove(self, known: RedeemedToken, password: str) -> PasswordProof:
         account = await Users(self._runtime, self._unit).find_user(UserId(PrincipalId(known.subject_id)))
         claim = known.payload.get("claim")
-        proofs = PasswordProofs(self._runtime, self._unit)
-        proof = await proofs.prove(
+        return await PasswordProofs(self._runtime, self._unit).prove(
             account, known.address or "", password, instead=claim["password_hash"] if claim else None
         )
-        async with self._unit:
-            await proofs.accept(proof)
-            return await self._addresses.verify(token)
 
     async def verify_with_new_password(self, token: str, new: str) -> Account:
         """Prove the address and set a password; all that was set before the proof is wiped.
 
         Raises:
-            TokenInvalid, TokenUsed, TokenExpired: the link is no good (400, 410).
+            TokenInvalid, TokenUsed, TokenExpired: the link is no good, or one that changes an address: whoever reads
+                the mail there may be a stranger to the account (400, 410).
             PasswordRejected: the policy does not take the password; the link stays good (400).
         """
         known = await self._addresses.peek(token)
+        if "replaces" in known.payload:
+            raise TokenInvalid
         setting = _Setting(self._runtime, self._unit)
         setting.check(new, known.address)
         new_hash = await self._runtime.get(Passwords).hash(new)

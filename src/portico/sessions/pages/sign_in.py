@@ -1,5 +1,7 @@
 """Sign-in and sign-out."""
 
+from typing import Any
+
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -72,7 +74,7 @@ def _refused(request: Request, runtime: Runtime, form: Form, refusal: PorticoErr
     return refused(request, LOGIN, form, refusal, **context)
 
 
-def _context(runtime: Runtime, target: str, *, is_unproven: bool = False) -> dict[str, object]:
+def _context(runtime: Runtime, target: str, *, is_unproven: bool = False) -> dict[str, Any]:
     mode = runtime.section(UsersSettings).registration
     return {
         "next": target,

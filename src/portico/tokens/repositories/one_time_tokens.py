@@ -45,6 +45,8 @@ _FIND = select(*_CONTENTS).where(
     _T.c.secret_hash == bindparam("hash"), _T.c.purpose == bindparam("for_purpose")
 )
 
+_FIND_BY_ID = select(*_CONTENTS).where(_T.c.id == bindparam("token_id"))
+
 # Locked in one order, so that two tries at the same address wait for each other and never for ever.
 _LOCK_CODES = (
     select(_T.c.id, _T.c.code_hash)
@@ -115,6 +117,11 @@ class OneTimeTokenRepository(Repository[OneTimeToken]):
         connection = await self.session.connection()
         row = (await connection.execute(_FIND, {"hash": secret_hash, "for_purpose": purpose})).one_or_none()
         return None if row is None else StoredToken(*row)
+
+    async def get_by_id(self, token_id: UUID) -> StoredToken:
+        """Return a token that was found by its code in the same transaction."""
+        connection = await self.session.connection()
+        return StoredToken(*(await connection.execute(_FIND_BY_ID, {"token_id": token_id})).one())
 
     async def lock_codes(
         self, purpose: TokenPurpose, address: str, *, now: datetime, made_after: datetime

@@ -107,19 +107,25 @@ class OneTimeTokens:
         Raises:
             CodeInvalid: kept, so that the try is counted (400).
         """
-        digits = plain_code(code)
-        if digits is None:
-            raise CodeInvalid
-        now = self._runtime.clock.now()
         tokens = OneTimeTokenRepository(self._unit.session)
-        candidates = await tokens.lock_codes(purpose, address, now=now, made_after=now - self._code_lifetime)
-        if failpoints.armed:
-            await failpoints.reach("tokens.redeem_code.before_write")
-        matching = self._matching(candidates, digits)
-        row = await tokens.consume_by_code(matching, now) if matching else None
+        matching, candidates = await self._find_by_code(purpose, address, code)
+        row = await tokens.consume_by_code(matching, self._runtime.clock.now()) if matching else None
         if row is None:
-            raise await self._refused_code(purpose, [token_id for token_id, _ in candidates])
+            raise await self._refused_code(purpose, candidates)
         return self._redeemed(row)
+
+    async def peek_code(self, purpose: TokenPurpose, address: str, code: str) -> RedeemedToken:
+        """Return what a code stands for without spending it, in the open transaction; a wrong one counts as ever.
+
+        For a page that asks for more beside the code, such as the password of whom the token belongs to.
+
+        Raises:
+            CodeInvalid: kept, so that the try is counted (400).
+        """
+        matching, candidates = await self._find_by_code(purpose, address, code)
+        if matching is None:
+            raise await self._refused_code(purpose, candidates)
+        return self._redeemed(await OneTimeTokenRepository(self._unit.session).get_by_id(matching))
 
     async def peek(self, purpose: TokenPurpose, secret: str) -> RedeemedToken:
         """Return what the token stands for and change nothing, for the page that asks for a click.
@@ -149,6 +155,21 @@ class OneTimeTokens:
     @property
     def _code_lifetime(self) -> timedelta:
         return self._runtime.section(TokensSettings).code_lifetime
+
+    async def _find_by_code(
+        self, purpose: TokenPurpose, address: str, code: str
+    ) -> tuple[UUID | None, list[UUID]]:
+        """Return the token whose code it is, if any, and all that a wrong code is counted against."""
+        digits = plain_code(code)
+        if digits is None:
+            raise CodeInvalid
+        now = self._runtime.clock.now()
+        candidates = await OneTimeTokenRepository(self._unit.session).lock_codes(
+            purpose, address, now=now, made_after=now - self._code_lifetime
+        )
+        if failpoints.armed:
+            await failpoints.reach("tokens.redeem_code.before_write")
+        return self._matching(candidates, digits), [token_id for token_id, _ in candidates]
 
     def _matching(self, candidates: Sequence[tuple[UUID, bytes]], digits: str) -> UUID | None:
         """Compare with as many hashes as there could be, so that their number does not show in the time."""

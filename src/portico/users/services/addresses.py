@@ -118,11 +118,33 @@ class EmailAddresses:
             EmailTaken: another person proved the address first (409).
         """
         await self.count_code_try(address)
+        return await self.redeem_code(address, code)
+
+    async def peek_by_code(self, address: Address, code: str) -> RedeemedToken:
+        """Return what a code would prove, and spend nothing; a wrong one is counted.
+
+        Raises:
+            CodeInvalid, TooManyCodeTries: as `verify_by_code` would (400, 429).
+        """
+        await self.count_code_try(address)
         async with self._unit:
-            is_first = await EmailAddressRepository(self._unit.session).exists_living(address.normal_form)
-            purpose = TokenPurpose.VERIFY_EMAIL if is_first else TokenPurpose.CHANGE_EMAIL
+            purpose, _ = await self._purpose_at(address)
+            return await self._tokens.peek_code(purpose, address.normal_form, code)
+
+    async def redeem_code(self, address: Address, code: str) -> Account:
+        """Prove an address by a code whose try has been counted (`peek_by_code`).
+
+        Raises:
+            CodeInvalid, EmailTaken: as `verify_by_code` (400, 409).
+        """
+        async with self._unit:
+            purpose, is_first = await self._purpose_at(address)
             redeemed = await self._tokens.redeem_code(purpose, address.normal_form, code)
             return await (self._verified(redeemed) if is_first else self._changed(redeemed))
+
+    async def _purpose_at(self, address: Address) -> tuple[TokenPurpose, bool]:
+        is_first = await EmailAddressRepository(self._unit.session).exists_living(address.normal_form)
+        return (TokenPurpose.VERIFY_EMAIL if is_first else TokenPurpose.CHANGE_EMAIL), is_first
 
     async def peek(self, token: str) -> RedeemedToken:
         """Return what a link would prove, and change nothing, for the page that asks for a click.
@@ -291,7 +313,7 @@ class EmailAddresses:
         context: dict[str, Any] = {"name": account.full_name or account.username, **more}
         if token is not None:
             context["url"] = f"{self._runtime.settings.public_url}/verify?token={token.secret}"
-            context |= {"code": token.code, "expires_at": token.expires_at}
+            context |= {"code": token.code, "code_expires_at": token.code_expires_at, "expires_at": token.expires_at}
         self._runtime.get(Mailer).enqueue(
             self._unit, template=template, to=to.deliverable, locale=account.locale, context=context
         )
