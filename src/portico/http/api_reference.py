@@ -1,9 +1,9 @@
 """The API reference: `/docs` (Swagger UI), `/redoc` and `/openapi.json`, with nothing from another origin.
 
 Scripts and styles are vendored (`reference/VENDORED.md`), kept compressed, and served under addresses that carry a
-hash of their content. Scripts run by nonce. Both tools write `style` attributes while they draw, and Redoc makes its
-style sheets as it goes, so that these two pages, and no other, allow inline styles; they show nothing that a user
-of the product has written. Mounted only where `settings.serves_api_reference`.
+hash of their content. Scripts run by nonce. Redoc makes its style sheets while it draws and has no way to give them a
+nonce, so that its page, and no other, allows inline styles; it shows nothing that a user of the product has written.
+Mounted only where `settings.serves_api_reference`.
 """
 
 import gzip
@@ -37,6 +37,7 @@ _PAGE: Final = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <link rel="icon" href="data:,">
+<style nonce="{nonce}">body {{ margin: 0; }}</style>
 {styles}
 </head>
 <body>
@@ -115,6 +116,7 @@ def mount_api_reference(app: FastAPI) -> None:
             title=f"{app.title} API",
             script=vendored.path("redoc.standalone.js"),
             start=f"Redoc.init({_script_json(OPENAPI_PATH)}, {_script_json(options)}, {target});",
+            inline_styles=_INLINE_STYLES,
         )
 
     async def vendored_file(request: Request) -> Response:
@@ -130,11 +132,19 @@ def mount_api_reference(app: FastAPI) -> None:
         app.router.routes.append(declare(route, public))
 
 
-def _page(request: Request, *, title: str, script: str, start: str, style: str | None = None) -> HTMLResponse:
+def _page(
+    request: Request,
+    *,
+    title: str,
+    script: str,
+    start: str,
+    style: str | None = None,
+    inline_styles: tuple[str, ...] = (),
+) -> HTMLResponse:
     nonce = csp_nonce(request)
     styles = f'<link rel="stylesheet" href="{style}">' if style else ""
     page = _PAGE.format(title=html.escape(title), nonce=nonce, script=script, start=start, styles=styles)
-    policy = page_policy(nonce, style=_INLINE_STYLES)
+    policy = page_policy(nonce, style=inline_styles)
     return HTMLResponse(page, headers={"Content-Security-Policy": policy})
 
 

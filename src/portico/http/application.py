@@ -30,6 +30,7 @@ from portico.http.cookies import CookieNames
 from portico.http.dispatch import Dispatcher
 from portico.http.edge import Edge
 from portico.http.edge.addresses import ClientAddresses
+from portico.http.edge.deadlines import Deadlines
 from portico.http.edge.edge import Gear
 from portico.http.edge.forgery import ForgeryCheck
 from portico.http.edge.headers import AnswerHeaders
@@ -97,7 +98,7 @@ class HttpFloor:
             device_cookie=cookies.device,
             max_header_bytes=settings.http.max_header_bytes,
             max_body_bytes=settings.http.max_body_bytes,
-            timeout_seconds=settings.http.request_timeout.total_seconds(),
+            deadlines=Deadlines(settings.http.request_timeout.total_seconds()),
         )
 
 

@@ -13,6 +13,7 @@ from portico.core.logging import AccessLine
 from portico.http.answers import Answers
 from portico.http.authentication import Authenticator
 from portico.http.edge.addresses import ClientAddresses
+from portico.http.edge.deadlines import Deadlines
 from portico.http.edge.exchange import Answered, Exchange
 from portico.http.edge.forgery import ForgeryCheck
 from portico.http.edge.headers import AnswerHeaders
@@ -43,7 +44,7 @@ class Gear:
     device_cookie: str
     max_header_bytes: int
     max_body_bytes: int
-    timeout_seconds: float
+    deadlines: Deadlines
 
 
 class GearSource(Protocol):
@@ -75,14 +76,19 @@ class Edge:
         exchange = Exchange(gear, scope, send)
         try:
             exchange.screen()
-            async with asyncio.timeout(gear.timeout_seconds) as exchange.timer:
-                receive = await exchange.admit(receive)
-                await self._app(scope, receive, exchange.send)
+            gear.deadlines.begin(exchange)
+            receive = await exchange.admit(receive)
+            await self._app(scope, receive, exchange.send)
         except Answered as answered:
             await answered.response(scope, receive, exchange.send)
+        except asyncio.CancelledError:
+            if not _ran_out(exchange):
+                raise
+            await _fail(exchange, gear, scope, receive, RequestTimedOut())
         except Exception as error:  # noqa: BLE001 - the last resort: answered, and logged by `Answers`
-            await _fail(exchange, gear.answers, scope, receive, error)
+            await _fail(exchange, gear, scope, receive, error)
         finally:
+            gear.deadlines.end(exchange)
             exchange.log()
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,18 +107,20 @@ class Edge:
         await self._app(scope, receive, send)
 
 
-async def _fail(
-    exchange: Exchange, answers: Answers, scope: Scope, receive: Receive, error: Exception
-) -> None:
+def _ran_out(exchange: Exchange) -> bool:
+    """Tell whether it was our own deadline, and nobody else, that cancelled the request."""
+    task = asyncio.current_task()
+    return exchange.expired and task is not None and task.uncancel() == 0
+
+
+async def _fail(exchange: Exchange, gear: Gear, scope: Scope, receive: Receive, error: Exception) -> None:
     """Answer an error that nothing inside has answered.
 
     An answer that has begun cannot be taken back: the error goes on to the server, which logs it and breaks off the
     connection, so that the client does not take half for the whole.
     """
+    gear.deadlines.end(exchange)
     if exchange.started:
         raise error
-    timer, exchange.timer = exchange.timer, None
-    if timer is not None and timer.expired():
-        error = RequestTimedOut()
-    response = await answers.to_error(Request(scope), error)
+    response = await gear.answers.to_error(Request(scope), error)
     await response(scope, receive, exchange.send)

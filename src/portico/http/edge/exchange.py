@@ -4,9 +4,8 @@ The three steps stand in their order: `screen` looks at what was sent, `admit` f
 ask again now, `send` completes the answer. Each refusal is raised, and answered in one place (`edge.py`).
 """
 
-from asyncio import Timeout
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
@@ -19,16 +18,15 @@ from portico.http.bodies import BoundedReceive
 from portico.http.cookies import find_cookie
 from portico.http.dispatch import FOUND_KEY
 from portico.http.edge.hosts import HostVerdict
-from portico.http.edge.limits import Plan, Standing
+from portico.http.edge.limits import Standing
 from portico.http.edge.requests import (
     METHODS,
     UNSAFE,
     Headers,
-    check_size,
+    check_headers,
     check_target,
     declared_length,
     kept_request_id,
-    read_headers,
 )
 from portico.http.errors import HostRefused, MethodNotAllowed, OriginRefused
 from portico.http.paths import is_health_path, is_program_path
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 CLIENT_CLOSED = 499
 MAX_USER_AGENT = 300
 MAX_SHOWN = 24
-_ID_HEADERS = frozenset({b"x-request-id", b"x-correlation-id"})
 _COOKIE = CredentialKind.COOKIE
 
 
@@ -56,20 +53,8 @@ class Exchange:
     """What the edge knows of one request, and the `send` that its answer goes through."""
 
     __slots__ = (
-        "_gear",
-        "_scope",
-        "_send",
-        "_standing",
-        "_started_at",
-        "found",
-        "headers",
-        "method",
-        "path",
-        "principal",
-        "request_id",
-        "started",
-        "status",
-        "timer",
+        "_gear", "_scope", "_send", "_standing", "_started_at", "_who", "expired", "found", "headers", "method", "path",
+        "principal", "request_id", "started", "status",
     )  # fmt: skip
 
     def __init__(self, gear: "Gear", scope: Scope, send: Send) -> None:
@@ -86,7 +71,8 @@ class Exchange:
         self.request_id = ""
         self.status = 0
         self.started = False
-        self.timer: Timeout | None = None
+        self.expired = False
+        self._who: str | None = None
 
     def screen(self) -> None:
         """Look at what was sent: size, grammar, verb, host, preflight; find the route.
@@ -97,9 +83,11 @@ class Exchange:
         """
         scope, gear = self._scope, self._gear
         raw = scope["headers"]
-        self._identify(raw)
-        check_size(raw, gear.max_header_bytes)
-        self.headers = headers = read_headers(raw)
+        headers = dict(raw)
+        # The id first of all, so that every refusal carries it.
+        self.request_id = kept_request_id(headers) or new_request_id()
+        set_current_request(self.facts)
+        self.headers = headers = check_headers(raw, headers, gear.max_header_bytes)
         check_target(scope)
         root = scope.get("root_path")
         path = self.path.removeprefix(root) if root else self.path
@@ -111,12 +99,6 @@ class Exchange:
             raise MethodNotAllowed(headers={"Allow": ", ".join(found.allowed)})
         if self.method == "OPTIONS" and b"access-control-request-method" in headers:
             self._answer_preflight()
-
-    def _identify(self, raw: Any) -> None:
-        """Give the request its id first of all, so that every refusal carries it."""
-        given = [header for header in raw if header[0] in _ID_HEADERS]
-        self.request_id = (given and kept_request_id(dict(given))) or new_request_id()
-        set_current_request(self.facts)
 
     def _answer_foreign_host(self, path: str) -> None:
         if is_health_path(path):
@@ -145,12 +127,14 @@ class Exchange:
             TooLarge: the declared length is beyond the limit (413).
         """
         gear, headers, entry = self._gear, Headers(self.headers), self.found.entry
-        plan = gear.limits.plan_for(entry, self.method)
+        limits = gear.limits
+        plan = limits.plan_for(entry, self.method)
         if plan.by_address:
-            await self._count(plan, self.client_key)
+            self._standing = await limits.hit(plan, self.client_key)
         principal = await self._authenticate(headers)
         if plan.limits and not plan.by_address:
-            await self._count(plan, str(principal.id) if principal is not None else self.client_key)
+            who = self._who or self.client_key
+            self._standing = limits.hit_now(plan, who) if limits.is_immediate else await limits.hit(plan, who)
         if self.method not in UNSAFE:
             return receive
         gear.forgery.check_origin(principal, headers)
@@ -166,10 +150,6 @@ class Exchange:
         """Return the address under which the client is counted."""
         return self._gear.addresses.find(self._scope.get("client"), self.headers).key
 
-    async def _count(self, plan: Plan, who: str) -> None:
-        limits = self._gear.limits
-        self._standing = limits.hit_now(plan, who) if limits.is_immediate else await limits.hit(plan, who)
-
     async def _authenticate(self, headers: Headers) -> Principal | None:
         for authenticator in self._gear.authenticators:
             outcome = await authenticator.authenticate(self._scope, headers)
@@ -179,15 +159,15 @@ class Exchange:
                 self._scope[REJECTION_KEY] = outcome
                 return None
             self._scope[PRINCIPAL_KEY] = self.principal = outcome
+            self._who = str(outcome.id)
             return outcome
         return None
 
     async def send(self, message: Message) -> None:
         """Pass the answer on, completed; a HEAD request gets no body."""
         if message["type"] == "http.response.start":
-            if self.timer is not None:
-                # What has begun may take as long as the client takes to read it.
-                self.timer.reschedule(None)
+            # What has begun may take as long as the client takes to read it.
+            self._gear.deadlines.end(self)
             self.started = True
             self.status = message["status"]
             message["headers"] = self._completed(list(message.get("headers", ())))
@@ -217,7 +197,7 @@ class Exchange:
             self.status or CLIENT_CLOSED,
             (perf_counter() - self._started_at) * 1000,
             self.request_id,
-            str(self.principal.id) if self.principal is not None else None,
+            self._who,
         )
 
     def facts(self) -> RequestContext:

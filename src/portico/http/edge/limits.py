@@ -7,7 +7,7 @@ other spellings share one budget (GHSA-x732-6j76-qmhm). In memory a hit costs ab
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from portico.coordination.counters import Counters, Verdict, Window, parse_windows
 from portico.core.clock import Clock
@@ -47,8 +47,7 @@ class Plan:
     by_address: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How the caller stands after a hit: the verdict of the limit that binds the most."""
 
     limit: Limit
@@ -98,9 +97,10 @@ class RateLimits:
         standing: Standing | None = None
         for limit in plan.limits:
             verdict: Verdict = self._hit_now(f"{limit.name}:{who}", limit.windows)  # type: ignore[misc]  # is_immediate
-            standing = _tighter(standing, Standing(limit, verdict))
             if not verdict.allowed:
-                raise self.refusal(standing)
+                raise self.refusal(Standing(limit, verdict))
+            if standing is None or verdict.remaining < standing.verdict.remaining:
+                standing = Standing(limit, verdict)
         return standing
 
     async def hit(self, plan: Plan, who: str) -> Standing | None:
@@ -108,9 +108,10 @@ class RateLimits:
         standing: Standing | None = None
         for limit in plan.limits:
             verdict = await self._counters.hit(f"{limit.name}:{who}", limit.windows)
-            standing = _tighter(standing, Standing(limit, verdict))
             if not verdict.allowed:
-                raise self.refusal(standing)
+                raise self.refusal(Standing(limit, verdict))
+            if standing is None or verdict.remaining < standing.verdict.remaining:
+                standing = Standing(limit, verdict)
         return standing
 
     def refusal(self, standing: Standing) -> RateLimited:
@@ -132,12 +133,6 @@ class RateLimits:
             (b"x-ratelimit-remaining", b"%d" % verdict.remaining),
             (b"x-ratelimit-reset", b"%d" % (self._clock.now().timestamp() + reset)),
         ]
-
-
-def _tighter(standing: Standing | None, other: Standing) -> Standing:
-    if standing is None or not other.verdict.allowed or other.verdict.remaining < standing.verdict.remaining:
-        return other
-    return standing
 
 
 def _classes(settings: RateLimitSettings) -> dict[LimitClass, Limit]:

@@ -50,14 +50,20 @@ class Headers(Mapping[str, str]):
         return len(self.raw)
 
 
-def read_headers(raw: RawHeaders) -> dict[bytes, bytes]:
-    """Return the headers by name; several lines of one are joined as HTTP says.
+def check_headers(raw: RawHeaders, headers: dict[bytes, bytes], limit_bytes: int) -> dict[bytes, bytes]:
+    """Return the headers by name; several lines of one are joined as HTTP says. `headers` is `dict(raw)`.
 
     Raises:
+        HeadersTooLarge: too many, or too large together (431); the connection is closed.
         DuplicateHeader: one that may stand once stands twice (400).
     """
-    headers = dict(raw)
-    return headers if len(headers) == len(raw) else _joined(raw)
+    if len(raw) > MAX_HEADERS:
+        raise HeadersTooLarge(headers={"Connection": "close"})
+    if len(headers) != len(raw):
+        headers = _joined(raw)
+    if len(b"".join(headers)) + len(b"".join(headers.values())) > limit_bytes:
+        raise HeadersTooLarge(headers={"Connection": "close"})
+    return headers
 
 
 def _joined(raw: RawHeaders) -> dict[bytes, bytes]:
@@ -70,16 +76,6 @@ def _joined(raw: RawHeaders) -> dict[bytes, bytes]:
         else:
             headers[name] += (b"; " if name == b"cookie" else b", ") + value
     return headers
-
-
-def check_size(raw: RawHeaders, limit_bytes: int) -> None:
-    """Refuse too many or too large headers.
-
-    Raises:
-        HeadersTooLarge: with 431, and the connection is closed.
-    """
-    if len(raw) > MAX_HEADERS or sum([len(name) + len(value) for name, value in raw]) > limit_bytes:
-        raise HeadersTooLarge(headers={"Connection": "close"})
 
 
 def check_target(scope: Scope) -> None:
