@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-UNLIMITED = "100000000/minute 1000000000/hour 1000000000/day"
+UNLIMITED = "900000000/minute 900000000/hour 900000000/day"
 """The limiter runs on every request and is never reached."""
 
 

@@ -7,11 +7,12 @@ schema checked, coordination, ports, each feature's lifespan, periodic work. HTT
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from portico.coordination.counters import parse_windows
 from portico.coordination.lifespan import coordination_lifespan
 from portico.core.clock import Clock, SystemClock
 from portico.core.entropy import Entropy, SystemEntropy
 from portico.core.root_secret import load_root_secret
-from portico.core.safety import refuse_unsafe_settings
+from portico.core.safety import SettingFault, UnsafeSettings, refuse_unsafe_settings
 from portico.core.settings import FeatureSettings, Settings
 from portico.core.settings_sources import refuse_unknown_settings
 from portico.db.database import Database, database_url
@@ -39,6 +40,7 @@ def compose(
     complete = settings.with_sections(sections_of(features))
     refuse_unknown_settings(complete)
     refuse_unsafe_settings(complete)
+    _refuse_unreadable_limits(complete)
     entropy = entropy or SystemEntropy()
     runtime = Runtime(
         settings=complete,
@@ -57,6 +59,21 @@ def compose(
 def sections_of(features: Sequence[Feature]) -> dict[str, type[FeatureSettings]]:
     """Return the settings that features declare, by the names under which they are read."""
     return {feature.name: feature.settings for feature in features if feature.settings is not None}
+
+
+def _refuse_unreadable_limits(settings: Settings) -> None:
+    """Refuse at once what the edge would stumble over at its start."""
+    limits = settings.rate_limit
+    written = {"SIGN_IN": limits.sign_in, "WRITE": limits.write, "READ": limits.read}
+    written |= {f"ROUTES__{route}": text for route, text in limits.routes.items()}
+    faults = []
+    for name, text in written.items():
+        try:
+            parse_windows(text)
+        except ValueError as error:
+            faults.append(SettingFault(f"PORTICO_RATE_LIMIT__{name}", str(error)))
+    if faults:
+        raise UnsafeSettings(settings.environment, faults)
 
 
 def chains_of(features: Sequence[Feature]) -> list[Chain]:

@@ -22,6 +22,8 @@ _QUIET = {
     "uvicorn.access": logging.CRITICAL,
     "sqlalchemy.engine": logging.WARNING,
     "aiosqlite": logging.WARNING,
+    "alembic": logging.WARNING,
+    "alembic": logging.WARNING,
 }
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _TEXT_WITH_LINES = ("exception", "stack")
@@ -82,6 +84,7 @@ def _formatter(*, in_json: bool, in_colour: bool) -> structlog.stdlib.ProcessorF
             structlog.stdlib.add_logger_name,
             structlog.stdlib.PositionalArgumentsFormatter(),
             _drop_colours,
+            _lift_traceback,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_request_id,
             structlog.processors.StackInfoRenderer(),
@@ -97,6 +100,15 @@ def _formatter(*, in_json: bool, in_colour: bool) -> structlog.stdlib.ProcessorF
 def _drop_colours(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Drop the colour that uvicorn sends along for terminals."""
     event.pop("color_message", None)
+    return event
+
+
+def _lift_traceback(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the traceback that uvicorn logs as a message where tracebacks stand; its last line is the message."""
+    text = event.get("event")
+    if isinstance(text, str) and text.startswith("Traceback (most recent call last)"):
+        event["exception"] = text.rstrip()
+        event["event"] = event["exception"].splitlines()[-1]
     return event
 
 
