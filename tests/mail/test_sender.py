@@ -397,3 +397,27 @@ def test_reason_is_one_short_line_without_addresses() -> None:
 
     assert reason.startswith("550 5.1.1 <address> no such user")
     assert len(reason) == 300
+
+
+@pytest.mark.bar("P9")
+@pytest.mark.parametrize("greeting", [b"", b"220 slow"], ids=["silent", "drips"])
+async def test_server_that_never_finishes_its_greeting_is_down(
+    runtime: Runtime, sink: Sink, greeting: bytes
+) -> None:
+    await sink.stop()
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for byte in greeting:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.1)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(stall, "127.0.0.1", sink.port):
+        await write_mail(runtime)
+        await flush_mail(runtime)
+
+    row = await only_row(runtime)
+    assert row.status is MailStatus.QUEUED
+    assert row.attempts == 0
+    assert row.last_error == "Timed out waiting for server ready message"

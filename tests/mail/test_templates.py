@@ -143,6 +143,14 @@ def test_name_that_is_a_link_is_not_greeted(templates: MailTemplates, name: str)
     assert "evil" not in (mail.text + mail.html).lower()
 
 
+def test_code_that_expires_before_the_link_says_so(templates: MailTemplates) -> None:
+    mail = render(templates, "verify_email", code_expires_at=NOW + timedelta(minutes=10))
+
+    said = "The link and the code work once. The link expires in 24 hours, the code in 10 minutes."
+    assert said in mail.text
+    assert said in mail.html
+
+
 def test_long_name_is_cut(templates: MailTemplates) -> None:
     mail = render(templates, "verify_email", name="A" * 200)
 

@@ -6,8 +6,8 @@ escaped in HTML, and in text without line breaks, so that no name can write a pa
 
 Every template knows: `product`, `public_url`, `public_host`, `to` (the recipient), `at` (now, unless given),
 `sign_in_url`, `forgot_url`, `account_url`, `devices_url`, `language`, the filters `duration` (timedelta), `moment` and
-`day` (datetime); and what is None unless given: `OPTIONAL`. An `expires_at` is also there as `expires_in`. What a
-mail asks for besides stands in its first line.
+`day` (datetime); and what is None unless given: `OPTIONAL`. `expires_at` and `code_expires_at` are also there as
+`expires_in` and `code_expires_in`. What a mail asks for besides stands in its first line.
 """
 
 import re
@@ -24,7 +24,7 @@ from portico.mail.types import Content
 from portico.web import moments
 from portico.web.translations import Translations, Translator, prepare
 
-OPTIONAL = ("name", "code", "url", "device", "place", "address")
+OPTIONAL = ("name", "code", "code_expires_at", "url", "device", "place", "address")
 LONGEST_GREETED_NAME = 60
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 _LOOKS_LIKE_A_LINK = re.compile(r"://|www\.|\w\.\w{2}", re.IGNORECASE)
@@ -49,8 +49,9 @@ class MailTemplates:
         """
         translator = self._translations.translator(locale)
         values = {**dict.fromkeys(OPTIONAL), "to": to, "at": now, "timezone": "UTC", **context}
-        if "expires_at" in values:
-            values.setdefault("expires_in", values["expires_at"] - now)
+        for what in ("expires", "code_expires"):
+            if f"{what}_at" in values and f"{what}_in" not in values:
+                values[f"{what}_in"] = values[f"{what}_at"] and values[f"{what}_at"] - now
         complete = {
             **self._common,
             **{key: _harmless(value) for key, value in values.items()},

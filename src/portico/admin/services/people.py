@@ -235,6 +235,7 @@ class People:
                 "name": account.full_name or account.username,
                 "url": f"{self._runtime.settings.public_url}/reset?token={token.secret}",
                 "code": token.code,
+                "code_expires_at": token.code_expires_at,
                 "expires_at": token.expires_at,
             },
         )

@@ -21,7 +21,14 @@ class CredentialMails:
     def reset_password(self, account: Account, token: IssuedToken) -> None:
         """Send the link and the code that let the person choose a new password."""
         url = f"{self._runtime.settings.public_url}/reset?token={token.secret}"
-        self._send("reset_password", account, url=url, code=token.code, expires_at=token.expires_at)
+        self._send(
+            "reset_password",
+            account,
+            url=url,
+            code=token.code,
+            code_expires_at=token.code_expires_at,
+            expires_at=token.expires_at,
+        )
 
     def password_changed(self, account: Account) -> None:
         """Tell that the password was changed, when and from where (ASVS 5.0 V6.3.7)."""
