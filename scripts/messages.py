@@ -74,7 +74,9 @@ def _declared_texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
             and isinstance(node.func, ast.Name)
             and node.func.id == "AccountSection"
         ):
-            yield from _text(node.args[0]) if node.args else ()
+            labels = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "label")]
+            for label in labels:
+                yield from _text(label)
 
 
 def _titles(node: ast.Assign) -> Iterator[tuple[int, str]]:
