@@ -125,8 +125,8 @@ def _login(server: Server, identifier: str) -> dict[str, Any]:
 def _me(database: str, plan: Plan, bare: Server, server: Server, token: str) -> Iterator[Figure]:
     yardstick, ours = _alternating(
         plan,
-        (bare, _same(request("GET", "/bare"))),
-        (server, _same(request("GET", f"{API}/users/me", token=token))),
+        (bare, _same(request(bare.port, "GET", "/bare"))),
+        (server, _same(request(server.port, "GET", f"{API}/users/me", token=token))),
     )
     ratio = median(a.rate / b.rate for a, b in zip(ours, yardstick, strict=True))
     yield Figure(database, "bare route", median(each.rate for each in yardstick), "req/s", "")
@@ -141,9 +141,9 @@ def _refresh(database: str, plan: Plan, bare: Server, server: Server, tokens: li
         if last is not None and last.status == 200:
             held[number] = json.loads(last.body)["refresh_token"]
         body = json.dumps({"refresh_token": held[number]}).encode()
-        return request("POST", f"{API}/auth/refresh", body=body)
+        return request(server.port, "POST", f"{API}/auth/refresh", body=body)
 
-    yardstick, ours = _alternating(plan, (bare, _same(request("GET", "/bare"))), (server, rotate))
+    yardstick, ours = _alternating(plan, (bare, _same(request(bare.port, "GET", "/bare"))), (server, rotate))
     ratio = median(a.rate / b.rate for a, b in zip(ours, yardstick, strict=True))
     yield Figure(database, "refresh", median(each.rate for each in ours), "req/s", "")
     yield Figure(database, "refresh, share of the bare route", ratio, "", "≥ 0.2", ratio >= 0.2)
@@ -181,15 +181,15 @@ def _lists(database: str, plan: Plan, server: Server) -> Iterator[Figure]:
         cursor = answer["pagination"]["next_cursor"]
     list_path = f"{API}/admin/users?page_size=20"
     first = asyncio.run(
-        run(server.port, _same(request("GET", list_path, token=token)), connections=4, seconds=3)
+        run(server.port, _same(request(server.port, "GET", list_path, token=token)), connections=4, seconds=3)
     )
     deep_path = f"{path}&cursor={cursor}"
     top_path = f"{path}&cursor={_second_page(server, path, token)}"
     top = asyncio.run(
-        run(server.port, _same(request("GET", top_path, token=token)), connections=4, seconds=3)
+        run(server.port, _same(request(server.port, "GET", top_path, token=token)), connections=4, seconds=3)
     )
     deep = asyncio.run(
-        run(server.port, _same(request("GET", deep_path, token=token)), connections=4, seconds=3)
+        run(server.port, _same(request(server.port, "GET", deep_path, token=token)), connections=4, seconds=3)
     )
     for result in (first, top, deep):
         _all_good(result)
@@ -211,7 +211,7 @@ def _logins(database: str, plan: Plan, server: Server) -> Iterator[Figure]:
     results: list[Result] = []
     done = 0
     while done < plan.sign_ins:
-        result = asyncio.run(run(server.port, _sign_in, connections=4, seconds=5))
+        result = asyncio.run(run(server.port, _signing_in(server.port), connections=4, seconds=5))
         _all_good(result)
         results.append(result)
         done += len(result.latencies)
@@ -222,10 +222,12 @@ def _logins(database: str, plan: Plan, server: Server) -> Iterator[Figure]:
     yield _figure(database, "sign-in, server's own share beside the hash", own, "ms", most=3)
 
 
-def _sign_in(number: int, last: Answer | None) -> bytes:
-    del last
-    body = json.dumps({"identifier": f"bench{number}@example.com", "password": PASSWORD}).encode()
-    return request("POST", f"{API}/auth/login", body=body)
+def _signing_in(port: int) -> Script:
+    def sign_in(number: int, _last: Answer | None) -> bytes:
+        body = json.dumps({"identifier": f"bench{number}@example.com", "password": PASSWORD}).encode()
+        return request(port, "POST", f"{API}/auth/login", body=body)
+
+    return sign_in
 
 
 def _hash_milliseconds() -> float:
@@ -250,7 +252,7 @@ def _storm(database: str, plan: Plan, folder: Path, environment: dict[str, str])
     os.sched_setaffinity(0, cores)
     with portico_server(folder, environment) as server:
         token = _login(server, "bench0@example.com")["access_token"]
-        me = _same(request("GET", f"{API}/users/me", token=token))
+        me = _same(request(server.port, "GET", f"{API}/users/me", token=token))
         asyncio.run(run(server.port, me, connections=2, seconds=1))
         ratios, calms, storms = [], [], []
         for _ in range(plan.rounds):
@@ -265,7 +267,7 @@ def _storm(database: str, plan: Plan, folder: Path, environment: dict[str, str])
 
 
 async def _both(port: int, me: Script, seconds: float) -> Result:
-    storm = asyncio.create_task(run(port, _sign_in, connections=16, seconds=seconds))
+    storm = asyncio.create_task(run(port, _signing_in(port), connections=16, seconds=seconds))
     await asyncio.sleep(0.2)
     measured = await run(port, me, connections=2, seconds=max(seconds - 0.5, 0.5))
     await storm

@@ -115,10 +115,10 @@ async def run(port: int, script: Script, *, connections: int = 16, seconds: floa
 
 
 def request(
-    method: str, path: str, *, token: str | None = None, body: bytes | None = None, host: str = "localhost"
+    port: int, method: str, path: str, *, token: str | None = None, body: bytes | None = None
 ) -> bytes:
     """Return the bytes of a request; `body` is JSON."""
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Accept: application/json"]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: localhost:{port}", "Accept: application/json"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
     if body is not None:

@@ -23,7 +23,6 @@ _QUIET = {
     "sqlalchemy.engine": logging.WARNING,
     "aiosqlite": logging.WARNING,
     "alembic": logging.WARNING,
-    "alembic": logging.WARNING,
 }
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _TEXT_WITH_LINES = ("exception", "stack")
