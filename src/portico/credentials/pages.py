@@ -59,14 +59,14 @@ async def show_reset(request: Request, runtime: RuntimeDep, recovery: PasswordRe
     """Show the form for the new password behind a link, or with fields for address and code; changes nothing."""
     token = request.query_params.get("token")
     if token is None:
-        return render(request, RESET, **_context(runtime, ""))
+        return render(request, RESET, **_context(runtime))
     try:
         if len(token) > MAX_TOKEN:
             raise TokenInvalid
-        await recovery.peek(token)
+        known = await recovery.peek(token)
     except PorticoError as refusal:
         return refused(request, FORGOT, Form(), refusal)
-    return render(request, RESET, **_context(runtime, token))
+    return render(request, RESET, **_context(runtime, token, known.address))
 
 
 @router.post("/reset", dependencies=[Depends(limited("sign_in"))])
@@ -92,5 +92,5 @@ async def _reset(recovery: PasswordRecovery, form: Form) -> None:
     await recovery.reset_password_by_code(parse_address(wish.email), wish.code.get_secret_value(), new)
 
 
-def _context(runtime: Runtime, token: str) -> dict[str, Any]:
-    return {"token": token, "rules": runtime.section(CredentialsSettings)}
+def _context(runtime: Runtime, token: str = "", address: str | None = None) -> dict[str, Any]:
+    return {"token": token, "address": address, "rules": runtime.section(CredentialsSettings)}

@@ -67,7 +67,7 @@ class Proof:
         return cls(
             address=known.address,
             is_change="replaces" in known.payload,
-            is_known=is_owner and "claim" not in known.payload,
+            is_known=is_owner and known.payload.get("claim") is None,
         )
 
 
