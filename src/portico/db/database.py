@@ -67,15 +67,20 @@ class Database:
         await self.writer.dispose()
 
 
+# Parameters are hidden on both: an error's text must not carry addresses or hashes into the log.
 def _sqlite_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine, AsyncEngine]:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise RuntimeError(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 or newer is needed")
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    common: dict[str, Any] = {"poolclass": AsyncAdaptedQueuePool, "max_overflow": 0}
-    timeout = settings.pool_timeout.total_seconds()
-    reader = create_async_engine(url, pool_size=settings.readers, pool_timeout=timeout, **common)
-    writer = create_async_engine(url, pool_size=1, pool_timeout=timeout, **common)
+    common: dict[str, Any] = {
+        "poolclass": AsyncAdaptedQueuePool,
+        "max_overflow": 0,
+        "pool_timeout": settings.pool_timeout.total_seconds(),
+        "hide_parameters": True,
+    }
+    reader = create_async_engine(url, pool_size=settings.readers, **common)
+    writer = create_async_engine(url, pool_size=1, **common)
     event.listen(reader.sync_engine, "connect", _prepare_sqlite_reader)
     event.listen(writer.sync_engine, "connect", prepare_sqlite)
     event.listen(writer.sync_engine, "begin", _begin_immediate)
@@ -121,6 +126,7 @@ def _begin_immediate(connection: Any) -> None:
 def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine, AsyncEngine]:
     milliseconds = int(settings.statement_timeout.total_seconds() * 1000)
     common: dict[str, Any] = {
+        "hide_parameters": True,
         "pool_size": settings.pool_size,
         "max_overflow": settings.pool_overflow,
         "pool_timeout": settings.pool_timeout.total_seconds(),
