@@ -17,6 +17,9 @@ from portico.cli.processes import CommandLine
 
 OWN_COMMANDS = ("portico.cli.commands", "portico.keys.commands")
 """By module, because importing Portico's features takes longer than `--help` may."""
+FOREIGN_SECRET = (
+    "PORTICO_SECRET_KEY is not the secret under which the signing keys in the database are sealed"
+)
 
 
 def build(features: Iterable[Any] = ()) -> typer.Typer:
@@ -57,6 +60,7 @@ def refusal(error: Exception) -> str | None:
     from sqlalchemy.exc import DBAPIError
 
     from portico.cli.errors import CommandRefused
+    from portico.core.crypto import SealBroken
     from portico.core.errors import PorticoError
     from portico.core.root_secret import SecretMissing
     from portico.core.safety import UnsafeSettings
@@ -68,7 +72,8 @@ def refusal(error: Exception) -> str | None:
             (ValidationError,),
             lambda refused: "\n".join(map(_setting_fault, refused.errors(include_input=False))),
         ),
-        ((SettingsError,), lambda refused: f"{refused}: {refused.__cause__}"),
+        ((SettingsError,), _unreadable),
+        ((SealBroken,), lambda _: FOREIGN_SECRET),
         ((DBAPIError,), lambda refused: f"the database refuses: {_first_line(refused.orig)}"),
         ((OSError,), lambda refused: f"the system refuses: {_first_line(refused)}"),
         ((CommandRefused, PorticoError, SecretMissing), str),
@@ -81,6 +86,12 @@ def _setting_fault(fault: Mapping[str, Any]) -> str:
     """Return one line of pydantic's, without the value, which may be a secret."""
     where = "__".join(str(part) for part in fault["loc"]).upper()
     return f"PORTICO_{where}: {str(fault['msg']).removeprefix('Value error, ')}"
+
+
+def _unreadable(error: Exception) -> str:
+    """Name the group whose list or map is not JSON; pydantic-settings knows no more."""
+    group = str(error).partition('field "')[2].partition('"')[0].upper()
+    return f"PORTICO_{group}…: lists and maps are written as JSON ({error.__cause__})"
 
 
 def _first_line(error: object) -> str:

@@ -9,8 +9,10 @@ import anyio
 import typer
 from sqlalchemy import text
 
+from portico.cli.application import refusal
 from portico.cli.features import enabled_features
 from portico.composition import compose, migrator_of, opened
+from portico.coordination.redis import describe_redis
 from portico.core.logging import configure_logging
 from portico.core.settings import Settings
 from portico.db.database import database_url
@@ -64,7 +66,9 @@ async def _report(name: str, check: Check, runtime: Runtime) -> bool:
         with anyio.fail_after(LONGEST_CHECK_SECONDS):
             sentence = await check(runtime)
     except Exception as error:  # noqa: BLE001 - whatever it is, the next check still runs
-        message = str(error).partition("\n")[0] or f"gave no answer ({type(error).__name__})"
+        message = (
+            refusal(error) or str(error).partition("\n")[0] or f"gave no answer ({type(error).__name__})"
+        )
         typer.echo(f"{typer.style('✗', fg='red')} {name:<12} {message}")
         return False
     typer.echo(f"{typer.style('✓', fg='green')} {name:<12} {sentence}")
@@ -113,4 +117,5 @@ GROUND_CHECKS: tuple[tuple[str, Check], ...] = (
     ("migrations", _migrations),
     ("clock", _clock),
     ("storage", _storage),
+    ("redis", describe_redis),
 )

@@ -7,8 +7,9 @@ import anyio
 
 from portico.cli.errors import CommandRefused
 from portico.cli.features import enabled_features
-from portico.composition import chains_of, migrator_of
+from portico.composition import chains_of, migrator_of, sections_of
 from portico.core.settings import Settings
+from portico.core.settings_sources import refuse_unknown_settings
 from portico.db.drafting import draft_migration
 from portico.db.migrator import Chain, Migrator
 from portico.feature import Feature
@@ -55,7 +56,9 @@ def write_migration(message: str, feature: str) -> Path:
 
 def _migrator() -> Migrator:
     settings = Settings()
-    return migrator_of(settings, enabled_features(settings))
+    features = enabled_features(settings)
+    refuse_unknown_settings(settings.with_sections(sections_of(features)))
+    return migrator_of(settings, features)
 
 
 def _chain_of(name: str, features: Sequence[Feature]) -> Chain:

@@ -33,14 +33,14 @@ def run_server(host: str, port: int, workers: int | None) -> None:
     """
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _leave)
-    listener = _listen(host, port)
-    _let_public_url_follow(listener.getsockname()[1])
-    if workers is not None:
-        os.environ["PORTICO_WORKERS"] = str(workers)
-    settings = Settings()
-    link = anyio.run(_prepare, settings)
-    typer.echo(banner(settings, link))
-    _serve(settings, listener)
+    with _listen(host, port) as listener:
+        _let_public_url_follow(listener.getsockname()[1])
+        if workers is not None:
+            os.environ["PORTICO_WORKERS"] = str(workers)
+        settings = Settings()
+        link = anyio.run(_prepare, settings)
+        typer.echo(banner(settings, link))
+        _serve(settings, listener)
 
 
 def application() -> FastAPI:
