@@ -101,9 +101,9 @@ class _Key:
 class MemoryCounters:
     """Counts in this process, at most `max_keys` keys (about 700 bytes each with three windows).
 
-    When the table is full, the emptiest of sixteen neighbours makes room, and the hand moves on. Keys without a hit
-    in their windows go first; a key that is refused goes only when the whole neighbourhood is: pushing out one's own
-    block takes as many hits on each of nearly `max_keys` other keys as it took to be blocked.
+    When the table is full, the emptiest of sixteen keys that stand far apart makes room, and the hand moves on. Keys
+    without a hit in their windows go first; one that is refused goes only when all sixteen are: pushing out one's own
+    block takes as many hits on each of about `max_keys` other keys as it took to be blocked.
     """
 
     def __init__(self, clock: Clock, max_keys: int = DEFAULT_MAX_KEYS) -> None:
@@ -168,9 +168,9 @@ class MemoryCounters:
 
     def _emptiest_place(self, now: float) -> int:
         size = len(self._places)
-        neighbours = [(self._hand + step) % size for step in range(min(CANDIDATES, size))]
-        self._hand = (neighbours[-1] + 1) % size
-        return min(neighbours, key=lambda place: self._keys[self._places[place]].fullness(now))
+        candidates = [(self._hand + step * size // CANDIDATES) % size for step in range(CANDIDATES)]
+        self._hand = (self._hand + 1) % size
+        return min(candidates, key=lambda place: self._keys[self._places[place]].fullness(now))
 
 
 def _refusal(known: _Key, now: float) -> Verdict:
