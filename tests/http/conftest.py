@@ -7,8 +7,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from portico.composition import compose
+from portico.core.settings import Settings
 from portico.feature import Feature
 from portico.runtime import Runtime
+from portico.testing.clock import FrozenClock
 from tests.http.shop import client_of, shop_app
 
 
@@ -21,6 +24,14 @@ def features() -> Sequence[Feature]:
 def database_kind() -> str:
     """One database is enough for what does not write; the others parametrize it again."""
     return "sqlite"
+
+
+@pytest.fixture
+async def runtime(settings: Settings, clock: FrozenClock) -> AsyncIterator[Runtime]:
+    """A runtime that is made and not brought to life: what the edge needs, and quick."""
+    runtime = compose(settings, [], clock=clock)
+    yield runtime
+    await runtime.database.close()
 
 
 @pytest.fixture

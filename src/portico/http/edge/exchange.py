@@ -19,6 +19,7 @@ from portico.http.cookies import find_cookie
 from portico.http.dispatch import FOUND_KEY
 from portico.http.edge.hosts import HostVerdict
 from portico.http.edge.limits import Standing
+from portico.http.edge.origins import PREFLIGHT_HEADERS
 from portico.http.edge.requests import (
     METHODS,
     UNSAFE,
@@ -115,7 +116,7 @@ class Exchange:
         if origin is None or not is_program_path(self.path) or not self._gear.origins.allows(origin):
             raise OriginRefused
         response = Response(status_code=204)
-        response.raw_headers.extend(self._gear.origins.preflight_headers(origin))
+        response.raw_headers.extend(PREFLIGHT_HEADERS)
         raise Answered(response)
 
     async def admit(self, receive: Receive) -> Receive:

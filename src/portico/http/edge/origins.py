@@ -13,7 +13,6 @@ from typing import Final
 from portico.core.settings import Settings
 from portico.http.edge.hosts import public_origin
 
-PREFLIGHT_SECONDS: Final = b"600"
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS: Final = (
     b"Accept-Language, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-CSRF-Token, "
@@ -24,6 +23,13 @@ _ANSWER_HEADERS: Final = (
     b"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
 )
 VARY: Final = (b"vary", b"Origin")
+
+PREFLIGHT_HEADERS: Final = (
+    (b"access-control-allow-methods", _METHODS),
+    (b"access-control-allow-headers", _REQUEST_HEADERS),
+    (b"access-control-max-age", b"600"),
+)
+"""What the answer to a preflight says besides who may read it."""
 
 type RawHeaderList = list[tuple[bytes, bytes]]
 
@@ -72,15 +78,6 @@ class OriginPolicy:
         if origin is None or not self.allows(origin):
             return [VARY] if self._listed else []
         return [*self._grant(origin), (b"access-control-expose-headers", _ANSWER_HEADERS)]
-
-    def preflight_headers(self, origin: bytes) -> RawHeaderList:
-        """Return the answer to a preflight of an allowed origin."""
-        return [
-            *self._grant(origin),
-            (b"access-control-allow-methods", _METHODS),
-            (b"access-control-allow-headers", _REQUEST_HEADERS),
-            (b"access-control-max-age", PREFLIGHT_SECONDS),
-        ]
 
     def _grant(self, origin: bytes) -> RawHeaderList:
         if self._any:
