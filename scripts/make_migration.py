@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from portico.db.drafting import draft_migration
-from portico.db.migrator import portico_chain
+from portico.db.chains import portico_chain
 
 if __name__ == "__main__":
     path = asyncio.run(draft_migration(portico_chain(), sys.argv[1]))

@@ -6,6 +6,7 @@ schema checked, coordination, ports, each feature's lifespan, periodic work. HTT
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from portico.coordination.counters import parse_windows
 from portico.coordination.lifespan import coordination_lifespan
@@ -15,12 +16,15 @@ from portico.core.root_secret import load_root_secret
 from portico.core.safety import SettingFault, UnsafeSettings, refuse_unsafe_settings
 from portico.core.settings import FeatureSettings, Settings
 from portico.core.settings_sources import refuse_unknown_settings
+from portico.db.chains import Chain, check_chain, portico_chain, team_chain
 from portico.db.database import Database, database_url
-from portico.db.migrator import Chain, Migrator, check_chain, portico_chain, team_chain
 from portico.feature import Feature, FeatureSet
 from portico.messaging import EventBus
 from portico.messaging.periodic import PeriodicRunner
 from portico.runtime import Runtime
+
+if TYPE_CHECKING:
+    from portico.db.migrator import Migrator
 
 
 def compose(
@@ -82,8 +86,10 @@ def chains_of(features: Sequence[Feature]) -> list[Chain]:
     return [portico_chain(), *own]
 
 
-def migrator_of(settings: Settings, features: Sequence[Feature]) -> Migrator:
+def migrator_of(settings: Settings, features: Sequence[Feature]) -> "Migrator":
     """Return the migrator for the application's database, connecting as the owner of the tables."""
+    from portico.db.migrator import Migrator  # Alembic is heavy, and a server does without it
+
     return Migrator(database_url(settings, owner=True), chains_of(features))
 
 

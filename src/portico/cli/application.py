@@ -65,7 +65,7 @@ def refusal(error: Exception) -> str | None:
     from portico.core.root_secret import SecretMissing
     from portico.core.safety import UnsafeSettings
     from portico.core.settings_sources import UnknownSettings
-    from portico.db.migrator import SchemaAhead, SchemaBehind
+    from portico.db.chains import SchemaAhead, SchemaBehind
 
     tellers: list[tuple[tuple[type[Exception], ...], Callable[[Any], str]]] = [
         (

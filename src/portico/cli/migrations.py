@@ -10,8 +10,9 @@ from portico.cli.features import enabled_features
 from portico.composition import chains_of, migrator_of, sections_of
 from portico.core.settings import Settings
 from portico.core.settings_sources import refuse_unknown_settings
+from portico.db.chains import Chain
 from portico.db.drafting import draft_migration
-from portico.db.migrator import Chain, Migrator
+from portico.db.migrator import Migrator
 from portico.feature import Feature
 
 PORTICO = "portico"

@@ -37,17 +37,16 @@ async def command_runtime(settings: "Settings | None" = None) -> "AsyncIterator[
         SchemaBehind, SchemaAhead: the database does not fit this release.
     """
     from portico.cli.features import enabled_features
-    from portico.composition import chains_of, compose, opened
+    from portico.composition import check_schema, compose, opened
     from portico.core.logging import configure_logging
     from portico.core.settings import Settings
-    from portico.db.migrator import Migrator
 
     settings = settings or Settings()
     configure_logging(settings, sys.stderr)
     features = enabled_features(settings)
     runtime = compose(settings, features)
     try:
-        await Migrator(runtime.database.url, chains_of(features)).check()
+        await check_schema(runtime)
         async with opened(runtime, follows=False):
             yield runtime
     finally:

@@ -12,7 +12,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL
 
-from portico.db.migrator import Chain, Migrator, portico_chain
+from portico.db.chains import Chain, portico_chain
+from portico.db.migrator import Migrator, configuration
 
 TEMPLATE = "script.py.mako"
 ENTRY = '''"""Alembic's entry: Portico brings the connection and knows which tables are ours."""
@@ -31,7 +32,7 @@ async def draft_migration(chain: Chain, message: str, others: Sequence[Chain] = 
     """
     folder = _prepared(chain)
     before = set(folder.joinpath("versions").glob("*.py"))
-    scripts = ScriptDirectory.from_config(chain.config())
+    scripts = ScriptDirectory.from_config(configuration(chain))
     revision = f"{len(list(scripts.walk_revisions())) + 1:04d}"
 
     def write(config: Config) -> None:

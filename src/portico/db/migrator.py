@@ -1,17 +1,12 @@
-"""Migrations: one Alembic chain for Portico's tables and one for each feature of the team's that has its own.
+"""Runs migration chains (`portico.db.chains`) with Alembic, which only commands and tests need to load.
 
-Each chain has its own version table and sees only the tables of its owner. A chain runs in one transaction (both
-databases have transactional DDL) under a lock, so that several nodes may start at once; within one process run one
-at a time, because Alembic's context is a global. On SQLite tables are
-rebuilt in batches with foreign keys off, and the file is checked before the commit.
+A chain runs in one transaction (both databases have transactional DDL) under a lock, so that several nodes may start
+at once; within one process run one at a time, because Alembic's context is a global. On SQLite tables are rebuilt in
+batches with foreign keys off, and the file is checked before the commit.
 """
 
-import importlib
-import pkgutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,78 +14,28 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from portico.db.base import TABLE_PREFIX, Base
+from portico.db.base import Base
+from portico.db.chains import Chain, check_chain, folder_of, portico_chain
 from portico.db.database import prepare_sqlite
 
 LOCK_KEY = 0x706F7274
 """The advisory lock under which chains run on PostgreSQL ("port" in ASCII)."""
-PORTICO_CHAIN = "portico.db.migrations"
 
 
-class SchemaBehind(RuntimeError):
-    """The database is not at the newest revision; `portico migrate` brings it there."""
-
-
-class SchemaAhead(RuntimeError):
-    """The database was migrated by a newer release than this one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A package with `env.py` and `versions/` below its owner's `root`, and the tables that are the owner's."""
-
-    root: str
-    package: str
-    version_table: str
-    owns: Callable[[str], bool]
-
-    def config(self, connection: Connection | None = None) -> Config:
-        """Return Alembic's configuration for the chain."""
-        config = Config()
-        config.set_main_option("script_location", _folder(self.package))
-        config.attributes |= {
-            "connection": connection,
-            "version_table": self.version_table,
-            "include_object": self.includes,
-        }
-        return config
-
-    def import_models(self) -> None:
-        """Import every `models` module of the owner's package, so that the metadata is complete."""
-        root = importlib.import_module(self.root)
-        for module in pkgutil.walk_packages(root.__path__, f"{self.root}."):
-            if module.name.endswith(".models"):
-                importlib.import_module(module.name)
-
-    def includes(self, item: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:  # noqa: FBT001
-        """Tell Alembic's comparison whether a table, column or index belongs to the chain."""
-        table = name if kind == "table" else item.table.name
-        return table != self.version_table and self.owns(str(table))
-
-
-def portico_chain() -> Chain:
-    """Return the chain of Portico's own tables."""
-    return Chain("portico", PORTICO_CHAIN, f"{TABLE_PREFIX}alembic_version", _is_ours)
-
-
-def team_chain(feature: str, package: str) -> Chain:
-    """Return the chain of a team's feature; its tables are those of models below the package's parent."""
-    root = package.rsplit(".", 1)[0]
-
-    def owns(table: str) -> bool:
-        modules = {m.class_.__module__ for m in Base.registry.mappers if m.local_table.name == table}  # type: ignore[attr-defined]  # every local table of ours is a Table
-        return any(module == root or module.startswith(f"{root}.") for module in modules)
-
-    return Chain(root, package, f"{feature}_alembic_version", owns)
-
-
-def _is_ours(table: str) -> bool:
-    return table.startswith(TABLE_PREFIX)
+def configuration(chain: Chain, connection: Connection | None = None) -> Config:
+    """Return Alembic's configuration for a chain; in its options `%` opens an interpolation."""
+    config = Config()
+    config.set_main_option("script_location", str(folder_of(chain.package)).replace("%", "%%"))
+    config.attributes |= {
+        "connection": connection,
+        "version_table": chain.version_table,
+        "include_object": chain.includes,
+    }
+    return config
 
 
 class Migrator:
@@ -139,7 +84,7 @@ class Migrator:
         """Run one of Alembic's commands on one chain, in one transaction, under the lock."""
         async with self._connected() as connection:
             await _lock(connection)
-            await connection.run_sync(lambda sync: action(chain.config(sync)))
+            await connection.run_sync(lambda sync: action(configuration(chain, sync)))
             await _check_foreign_keys(connection)
             await connection.commit()
 
@@ -154,48 +99,6 @@ class Migrator:
                 yield connection
         finally:
             await engine.dispose()
-
-
-@cache
-def _revisions(package: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the newest revisions of a chain and all of them; the files do not change while the process lives."""
-    config = Config()
-    config.set_main_option("script_location", _folder(package))
-    scripts = ScriptDirectory.from_config(config)
-    return frozenset(scripts.get_heads()), frozenset(script.revision for script in scripts.walk_revisions())
-
-
-def _folder(package: str) -> str:
-    """Return the folder of a package as Alembic reads it, which opens `%`."""
-    module = importlib.import_module(package)
-    if module.__file__ is None:
-        raise RuntimeError(f"{package} is not a package with files")
-    return str(Path(module.__file__).parent).replace("%", "%%")
-
-
-async def check_chain(connection: AsyncConnection, chain: Chain) -> None:
-    """Compare one chain's revision with the newest that this release has.
-
-    Raises:
-        SchemaBehind: not migrated yet.
-        SchemaAhead: migrated by a newer release.
-    """
-    current = await connection.run_sync(_current, chain)
-    heads, known = _revisions(chain.package)
-    unknown = sorted(current - known)
-    if unknown:
-        raise SchemaAhead(f"the database is at {', '.join(unknown)}, which this release does not know")
-    if current != heads:
-        found = ", ".join(sorted(current)) or "nothing"
-        raise SchemaBehind(f"the database is at {found}: run `portico migrate`")
-
-
-def _current(connection: Connection, chain: Chain) -> set[str]:
-    return set(
-        MigrationContext.configure(
-            connection, opts={"version_table": chain.version_table}
-        ).get_current_heads()
-    )
 
 
 def _differences(connection: Connection, chain: Chain) -> list[Any]:
