@@ -25,6 +25,8 @@ class _Prefixes(Sequence[bytes]):
         return len(self._data) // PREFIX_BYTES
 
     def __getitem__(self, index: int) -> bytes:  # type: ignore[override]  # slices are not needed
+        if not 0 <= index < len(self):
+            raise IndexError(index)
         start = index * PREFIX_BYTES
         return self._data[start : start + PREFIX_BYTES]
 

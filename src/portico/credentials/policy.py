@@ -114,7 +114,7 @@ def _words(context: Iterable[str | None]) -> Iterable[str]:
     for text in context:
         if text:
             local = text.rpartition("@")[0] or text
-            yield local
+            yield from (text, local)
             yield from (part for part in _split(local) if len(part) >= SHORTEST_WORD)
 
 

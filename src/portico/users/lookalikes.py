@@ -2,8 +2,8 @@
 """Letters that can be taken for Latin ones. Data, no code.
 
 A subset of Unicode Technical Standard #39, section 4 (`confusables.txt` of Unicode 15, Unicode licence): the Cyrillic,
-Greek, Armenian and Latin small letters whose target is plain ASCII. Added: small letters whose capitals look Latin
-(в of В, н of Н), because names are compared without regard to case, and Latin letters with a stroke.
+Greek, Armenian and Latin small letters whose target is plain ASCII. Added: small letters whose capitals look
+Latin (Cyrillic ve and en), because names are compared without regard to case, and Latin letters with a stroke.
 """
 
 LOOKS_LIKE = {

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, String, Table, bindparam, delete, func, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.attributes import flag_modified
 
 from portico.access.models import RoleGrant
 from portico.access.types import PlatformRole
@@ -132,8 +133,13 @@ class UserRepository(Repository[User]):
         """
         user = await self.session.get(User, user_id)
         if user is not None:
-            user.updated_at = now
+            self.renew(user, now)
             await self.session.flush()
+
+    def renew(self, user: User, now: datetime) -> None:
+        """Have the next flush raise the version, also where no column of the row itself changes."""
+        user.updated_at = now
+        flag_modified(user, "updated_at")
 
 
 class EmailAddressRepository(Repository[EmailAddress]):

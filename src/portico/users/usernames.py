@@ -26,11 +26,11 @@ _WITHIN_ASCII = {"0": "o", "1": "l", "i": "l", "m": "rn", "w": "vv"}
 
 RESERVED = frozenset(
     {
-        "abuse", "account", "accounts", "admin", "administrator", "anonymous", "api", "auth", "billing",
-        "console", "contact", "dashboard", "everyone", "help", "hostmaster", "info", "login", "logout", "mail", "me",
-        "moderator", "nobody", "noreply", "null", "oauth", "official", "operator", "owner", "portico", "postmaster",
-        "register", "root", "security", "service", "settings", "signin", "signup", "staff", "status", "superuser",
-        "support", "sysadmin", "system", "team", "test", "undefined", "user", "users", "webmaster", "www",
+        "abuse", "account", "admin", "administrator", "anonymous", "api", "auth", "billing",
+        "console", "everyone", "help", "hostmaster", "login", "logout", "mailerdaemon", "me",
+        "moderator", "nobody", "noreply", "null", "oauth", "official", "operator", "portico",
+        "postmaster", "register", "root", "security", "settings", "signin", "signup", "staff",
+        "superuser", "support", "sysadmin", "system", "undefined", "webmaster", "www",
     }
 )  # fmt: skip
 """Names that belong to the deployment, and so do all that look like them."""

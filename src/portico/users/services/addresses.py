@@ -227,7 +227,8 @@ class EmailAddresses:
     async def _mark_verified(self, user: User, primary: EmailAddress) -> None:
         now = self._runtime.clock.now()
         primary.verified_at = primary.verified_at or now
-        primary.updated_at = user.updated_at = now
+        primary.updated_at = now
+        UserRepository(self._unit.session).renew(user, now)
         await self._unit.session.flush()
         user_id = UserId(PrincipalId(user.id))
         await self._tokens.void(TokenPurpose.VERIFY_EMAIL, user_id)
@@ -276,9 +277,11 @@ class EmailAddresses:
         user, primary = await self._rows(user_id, redeemed.payload["replaces"])
         old, address = await self._account(user_id), parse_address(redeemed.payload["typed"])
         now = self._runtime.clock.now()
-        async with UserRepository(self._unit.session).saving():
+        people = UserRepository(self._unit.session)
+        async with people.saving():
             primary.address, primary.normal_form = address.typed, address.normal_form
-            primary.verified_at = primary.updated_at = user.updated_at = now
+            primary.verified_at = primary.updated_at = now
+            people.renew(user, now)
         await self._tokens.void(TokenPurpose.VERIFY_EMAIL, user_id)
         await self._tokens.void(TokenPurpose.RESET_PASSWORD, user_id)
         await self._announce("email.changed", UserEmailChanged(at=now, user_id=user_id), user_id)
