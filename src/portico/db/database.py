@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from portico.core.settings import DatabaseSettings, Settings
+from portico.db.sqlite_driver import OneCallDriver
 
 OLDEST_SQLITE = (3, 35)
 BUSY_SECONDS = 5
@@ -78,8 +79,10 @@ def _sqlite_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine, 
         "max_overflow": 0,
         "pool_timeout": settings.pool_timeout.total_seconds(),
         "hide_parameters": True,
+        "module": OneCallDriver(),
     }
-    reader = create_async_engine(url, pool_size=settings.readers, **common)
+    autocommit = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    reader = create_async_engine(url, pool_size=settings.readers, **autocommit, **common)
     writer = create_async_engine(url, pool_size=1, **common)
     event.listen(reader.sync_engine, "connect", _prepare_sqlite_reader)
     event.listen(writer.sync_engine, "connect", prepare_sqlite)
@@ -142,6 +145,6 @@ def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine
             },
         },
     }
-    reader = create_async_engine(url, isolation_level="AUTOCOMMIT", **common)
+    reader = create_async_engine(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, **common)
     writer = create_async_engine(url, **common)
     return reader, writer
