@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def browser(ground: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+async def reader(ground: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
     async with visitor(ground) as client:
         yield client
 
@@ -45,13 +45,13 @@ def page_of(app: FastAPI, path: str = "/", **headers: str) -> Request:
     )
 
 
-async def test_assets_are_kept_for_ever_under_the_hash_of_their_content(browser: httpx2.AsyncClient) -> None:
-    page = await browser.get("/")
+async def test_assets_are_kept_for_ever_under_the_hash_of_their_content(reader: httpx2.AsyncClient) -> None:
+    page = await reader.get("/")
     paths = re.findall(r'"(/_assets/[^"]+)"', page.text)
 
     assert {path.rpartition(".")[2] for path in paths} == {"css", "js", "svg"}
     for path in paths:
-        answer = await browser.get(path)
+        answer = await reader.get(path)
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert re.search(r"\.[0-9a-f]{12}\.", path)
@@ -60,18 +60,18 @@ async def test_assets_are_kept_for_ever_under_the_hash_of_their_content(browser:
 @pytest.mark.parametrize(
     "path", ["/_assets/portico.css", "/_assets/portico.000000000000.css", "/_assets/pages.py"]
 )
-async def test_an_asset_under_another_name_does_not_exist(browser: httpx2.AsyncClient, path: str) -> None:
+async def test_an_asset_under_another_name_does_not_exist(reader: httpx2.AsyncClient, path: str) -> None:
     with pytest.raises(PorticoError) as refused:
-        await browser.get(path)
+        await reader.get(path)
 
     assert refused.value.status == 404
 
 
 @pytest.mark.bar("ASVS-3.6.1")
-async def test_no_page_and_no_asset_asks_another_origin(browser: httpx2.AsyncClient) -> None:
-    page = await browser.get("/")
+async def test_no_page_and_no_asset_asks_another_origin(reader: httpx2.AsyncClient) -> None:
+    page = await reader.get("/")
     texts = [page.text] + [
-        (await browser.get(path)).text for path in re.findall(r'"(/_assets/[^"]+)"', page.text)
+        (await reader.get(path)).text for path in re.findall(r'"(/_assets/[^"]+)"', page.text)
     ]
 
     for text in texts:
@@ -79,23 +79,23 @@ async def test_no_page_and_no_asset_asks_another_origin(browser: httpx2.AsyncCli
         assert addresses <= {"http://www.w3.org/2000/svg"}  # a name of XML, never fetched
 
 
-async def test_the_language_is_that_of_the_browser(browser: httpx2.AsyncClient) -> None:
-    page = await browser.get("/", headers={"Accept-Language": "de-CH,de;q=0.9,en;q=0.5"})
+async def test_the_language_is_that_of_the_browser(reader: httpx2.AsyncClient) -> None:
+    page = await reader.get("/", headers={"Accept-Language": "de-CH,de;q=0.9,en;q=0.5"})
 
     assert '<html lang="de">' in page.text
     assert page.headers["content-language"] == "de"
 
 
-async def test_a_chosen_language_is_remembered(browser: httpx2.AsyncClient) -> None:
-    await browser.get("/?lang=de")
+async def test_a_chosen_language_is_remembered(reader: httpx2.AsyncClient) -> None:
+    await reader.get("/?lang=de")
 
-    page = await browser.get("/", headers={"Accept-Language": "en"})
+    page = await reader.get("/", headers={"Accept-Language": "en"})
 
     assert page.headers["content-language"] == "de"
 
 
-async def test_a_language_that_we_do_not_speak_changes_nothing(browser: httpx2.AsyncClient) -> None:
-    page = await browser.get("/?lang=%22%3E%3Cscript%3E")
+async def test_a_language_that_we_do_not_speak_changes_nothing(reader: httpx2.AsyncClient) -> None:
+    page = await reader.get("/?lang=%22%3E%3Cscript%3E")
 
     assert page.headers["content-language"] == "en"
     assert "set-cookie" not in page.headers
@@ -109,22 +109,22 @@ async def test_the_language_of_the_person_beats_cookie_and_browser(ground: FastA
     assert page.headers["content-language"] == "de"
 
 
-async def test_the_switch_keeps_what_else_the_address_says(browser: httpx2.AsyncClient) -> None:
-    page = await browser.get("/?next=%2Faccount")
+async def test_the_switch_keeps_what_else_the_address_says(reader: httpx2.AsyncClient) -> None:
+    page = await reader.get("/?next=%2Faccount")
 
     assert 'href="?next=%2Faccount&amp;lang=de"' in page.text
 
 
-async def test_no_page_is_kept_by_a_cache(browser: httpx2.AsyncClient) -> None:
-    assert (await browser.get("/")).headers["cache-control"] == "no-store"
+async def test_no_page_is_kept_by_a_cache(reader: httpx2.AsyncClient) -> None:
+    assert (await reader.get("/")).headers["cache-control"] == "no-store"
 
 
 async def test_a_flash_is_shown_once_and_taken_back(ground: FastAPI) -> None:
     left = see_other(page_of(ground), "/account", "Your profile was saved.")
     assert left.status_code == 303
     cookie = left.headers["set-cookie"].split(";")[0]
-    async with visitor(ground) as browser:
-        page = await browser.get("/", headers={"Cookie": cookie})
+    async with visitor(ground) as client:
+        page = await client.get("/", headers={"Cookie": cookie})
 
     assert '<div class="notice good" role="status">' in page.text
     assert "Your profile was saved." in page.text
@@ -132,8 +132,8 @@ async def test_a_flash_is_shown_once_and_taken_back(ground: FastAPI) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["x", "AAAA", "WW91IHdvbiEgQ2FsbCAwODAw", "!", "é"])
-async def test_nobody_else_can_put_words_on_a_page(browser: httpx2.AsyncClient, cookie: str) -> None:
-    page = await browser.get("/", headers=[(b"cookie", f"portico_flash={cookie}".encode())])
+async def test_nobody_else_can_put_words_on_a_page(reader: httpx2.AsyncClient, cookie: str) -> None:
+    page = await reader.get("/", headers=[(b"cookie", f"portico_flash={cookie}".encode())])
 
     assert page.status_code == 200
     assert 'role="status"' not in page.text
