@@ -14,6 +14,7 @@ from portico.credentials.errors import PasswordRejected
 from portico.credentials.passwords import readable
 from portico.credentials.settings import CredentialsSettings
 from portico.credentials.strength import strength_of
+from portico.web.translations import mark
 
 SHORTEST_WORD = 4
 _LEET = str.maketrans("013457@$!|", "oleastasil")
@@ -37,7 +38,7 @@ def _length(candidate: Candidate, settings: CredentialsSettings) -> str | None:
 
 def _breached(candidate: Candidate, settings: CredentialsSettings) -> str | None:
     if settings.check_breached and is_breached(candidate.password):
-        return "This password is known from data breaches."
+        return mark("This password is known from data breaches.")
     return None
 
 
@@ -49,13 +50,13 @@ def _context(candidate: Candidate, _settings: CredentialsSettings) -> str | None
         if len(word) >= SHORTEST_WORD:
             rest = rest.replace(word, "")
     if bare and (bare in words or (rest != bare and len(rest) < SHORTEST_WORD)):
-        return "Do not build the password from your name, your address or the name of this service."
+        return mark("Do not build the password from your name, your address or the name of this service.")
     return None
 
 
 def _strength(candidate: Candidate, settings: CredentialsSettings) -> str | None:
     if strength_of(candidate.password, candidate.context) < settings.min_strength:
-        return "This password is easy to guess: use more words, or less common ones."
+        return mark("This password is easy to guess: use more words, or less common ones.")
     return None
 
 
@@ -73,12 +74,12 @@ RULES: dict[str, Rule] = {
     "password_breached": _breached,
     "password_contextual": _context,
     "password_too_weak": _strength,
-    "password_needs_upper": _composition("require_upper", "Use a capital letter.", str.isupper),
-    "password_needs_lower": _composition("require_lower", "Use a small letter.", str.islower),
-    "password_needs_digit": _composition("require_digit", "Use a digit.", str.isdigit),
+    "password_needs_upper": _composition("require_upper", mark("Use a capital letter."), str.isupper),
+    "password_needs_lower": _composition("require_lower", mark("Use a small letter."), str.islower),
+    "password_needs_digit": _composition("require_digit", mark("Use a digit."), str.isdigit),
     "password_needs_symbol": _composition(
         "require_symbol",
-        "Use a character that is neither letter nor digit.",
+        mark("Use a character that is neither letter nor digit."),
         lambda character: not character.isalnum(),
     ),
 }

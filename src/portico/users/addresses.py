@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from portico.users.errors import EmailMalformed
 from portico.users.scripts import is_one_script
+from portico.web.translations import mark
 
 LONGEST_TYPED = 320
 LONGEST_ADDRESS_OCTETS = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets (erratum 1690)
@@ -50,7 +51,7 @@ def parse_address(text: str) -> Address:
     ascii_domain = _ascii_domain(domain)
     deliverable = f"{local}@{ascii_domain}"
     if len(deliverable.encode()) > LONGEST_ADDRESS_OCTETS:
-        raise EmailMalformed("The address is too long")
+        raise EmailMalformed(mark("The address is too long"))
     return Address(typed, deliverable, _compared(f"{local}@{ascii_domain}"))
 
 
@@ -70,13 +71,13 @@ def _compared(address: str) -> str:
 def _composed(text: str) -> str:
     """Return the text in NFC, or refuse it where compatibility characters hide another one (full-width @, ﬁ, K)."""
     if not text or len(text) > LONGEST_TYPED:
-        raise EmailMalformed("The address is empty or too long")
+        raise EmailMalformed(mark("The address is empty or too long"))
     if any(unicodedata.category(character).startswith(("C", "Z")) for character in text):
-        raise EmailMalformed("The address holds a space or an invisible character")
+        raise EmailMalformed(mark("The address holds a space or an invisible character"))
     composed = unicodedata.normalize("NFC", text)
     hides = any(not c.isascii() and _maps_to_ascii(c) for c in text)
     if hides or unicodedata.normalize("NFKC", composed) != composed:
-        raise EmailMalformed("The address holds a character that stands for another one")
+        raise EmailMalformed(mark("The address holds a character that stands for another one"))
     return composed
 
 
@@ -88,18 +89,18 @@ def _maps_to_ascii(character: str) -> bool:
 
 def _split(typed: str) -> tuple[str, str]:
     if typed.count("@") != 1:
-        raise EmailMalformed("The address must hold exactly one @")
+        raise EmailMalformed(mark("The address must hold exactly one @"))
     local, _, domain = typed.partition("@")
     return local, domain
 
 
 def _check_local_part(local: str) -> None:
     if not local or len(local.encode()) > LONGEST_LOCAL_OCTETS:
-        raise EmailMalformed("The part before the @ is empty or too long")
+        raise EmailMalformed(mark("The part before the @ is empty or too long"))
     if not all(_is_atom(atom) for atom in local.split(".")):
-        raise EmailMalformed("The part before the @ holds a character or a dot that is not taken")
+        raise EmailMalformed(mark("The part before the @ holds a character or a dot that is not taken"))
     if not local.isascii() and not is_one_script(local):
-        raise EmailMalformed("The part before the @ mixes alphabets")
+        raise EmailMalformed(mark("The part before the @ mixes alphabets"))
 
 
 def _is_atom(atom: str) -> bool:
@@ -112,11 +113,11 @@ def _is_atom(atom: str) -> bool:
 
 def _ascii_domain(domain: str) -> str:
     if not domain or domain.endswith(".") or any(dot in domain for dot in DOMAIN_DOTS):
-        raise EmailMalformed("The domain is not valid")
+        raise EmailMalformed(mark("The domain is not valid"))
     ascii_domain = domain.lower() if PLAIN_DOMAIN.fullmatch(domain) else _by_idna(domain)
     labels = ascii_domain.split(".")
     if len(labels) < 2 or labels[-1].isdigit():
-        raise EmailMalformed("The domain is not complete")
+        raise EmailMalformed(mark("The domain is not complete"))
     return ascii_domain
 
 
@@ -126,4 +127,4 @@ def _by_idna(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True, std3_rules=True).decode().lower()
     except (idna.IDNAError, UnicodeError):
-        raise EmailMalformed("The domain is not valid") from None
+        raise EmailMalformed(mark("The domain is not valid")) from None

@@ -3,6 +3,7 @@
 import unicodedata
 
 from portico.users.errors import ProfileInvalid
+from portico.web.translations import mark
 
 LONGEST = 200
 JOINERS = "\u200c\u200d"
@@ -17,7 +18,7 @@ def parse_full_name(text: str | None) -> str | None:
     """
     name = " ".join(unicodedata.normalize("NFC", text or "").split(" ")).strip()
     if len(name) > LONGEST:
-        raise ProfileInvalid(f"A name has at most {LONGEST} characters", field="full_name")
+        raise ProfileInvalid(mark("A name has at most %(n)s characters") % {"n": LONGEST}, field="full_name")
     if any(unicodedata.category(letter)[0] == "C" and letter not in JOINERS for letter in name):
-        raise ProfileInvalid("A name holds no control characters", field="full_name")
+        raise ProfileInvalid(mark("A name holds no control characters"), field="full_name")
     return " ".join(name.split()) or None

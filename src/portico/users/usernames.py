@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from portico.users.errors import UsernameMalformed
 from portico.users.lookalikes import LOOKS_LIKE
 from portico.users.scripts import is_one_script, scripts_of
+from portico.web.translations import mark
 
 SHORTEST = 3
 LONGEST = 32
@@ -52,13 +53,17 @@ def parse_username(text: str) -> Username:
     """
     composed = unicodedata.normalize("NFC", text)
     if not SHORTEST <= len(composed) <= LONGEST:
-        raise UsernameMalformed(f"A username has {SHORTEST} to {LONGEST} characters")
+        raise UsernameMalformed(
+            mark("A username has %(n)s to %(m)s characters") % {"n": SHORTEST, "m": LONGEST}
+        )
     if unicodedata.normalize("NFKC", composed) != composed or not all(map(_is_taken, composed)):
-        raise UsernameMalformed("A username holds letters, digits, and . _ - only")
+        raise UsernameMalformed(mark("A username holds letters, digits, and . _ - only"))
     if RAGGED.search(composed) or unicodedata.category(composed[0]).startswith("M"):
-        raise UsernameMalformed("A username begins and ends with a letter or digit, and . _ - stand alone")
+        raise UsernameMalformed(
+            mark("A username begins and ends with a letter or digit, and . _ - stand alone")
+        )
     if not is_one_script(composed):
-        raise UsernameMalformed("A username is written in one alphabet")
+        raise UsernameMalformed(mark("A username is written in one alphabet"))
     shown = composed if scripts_of(composed) <= {"LATIN"} else composed.lower()
     return Username(shown, skeleton(shown))
 

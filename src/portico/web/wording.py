@@ -1,8 +1,8 @@
 """What went wrong, in the reader's language.
 
-Errors carry English sentences. One that stands in the catalogue is shown translated; one with a number in it
-is looked up with `%(n)s` in its place ("Use at least 8 characters."). A detail that nobody translated gives way
-to the error's title, so that a German page does not switch languages in mid-air.
+Errors carry English sentences. One that stands in the catalogue is shown translated; numbers in it are looked up as
+`%(n)s`, a second one as `%(m)s` ("Use at least 8 characters."). A detail that nobody translated gives way to the
+error's title, so that a German page does not switch languages in mid-air.
 """
 
 import re
@@ -31,6 +31,7 @@ TITLES = (
 )
 """The titles of `portico.core.errors`, which is below translations."""
 
+NUMBER_NAMES = ("n", "m")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -50,9 +51,8 @@ def _find(message: str, translator: Translator) -> str | None:
     translated = translator.gettext(message)
     if translated != message:
         return translated
-    pattern, count = _NUMBER.subn("%(n)s", message)
+    numbers = dict(zip(NUMBER_NAMES, _NUMBER.findall(message), strict=False))
+    names = iter(numbers)
+    pattern = _NUMBER.sub(lambda found: f"%({name})s" if (name := next(names, None)) else found[0], message)
     translated = translator.gettext(pattern)
-    if count != 1 or translated == pattern:
-        return None
-    number = _NUMBER.search(message)
-    return translated % {"n": number.group() if number else ""}
+    return translated % numbers if translated != pattern else None

@@ -21,6 +21,7 @@ from portico.users.repositories import EmailAddressRepository, UserRepository
 from portico.users.services.lifecycle import UserLifecycle
 from portico.users.types import Account, UserStatus
 from portico.users.usernames import Username, find_key, is_reserved, parse_username, same_spelling
+from portico.web.translations import mark
 
 UNSET: Final = object()
 
@@ -194,7 +195,7 @@ class Users(UserLifecycle):
         if "timezone" in values:
             values["timezone"] = values["timezone"] or self._settings.default_timezone
         if "timezone" in values and not _is_timezone(values["timezone"]):
-            raise ProfileInvalid("There is no such time zone", field="timezone")
+            raise ProfileInvalid(mark("There is no such time zone"), field="timezone")
         return values
 
     def locale(self, wanted: str | None) -> str:
