@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from portico.runtime import Runtime
-from tests.sessions.people import ADDRESS, FAST_HASHES, PASSWORD, SignedInPerson, add_person, sign_in
 from portico.users.types import Account
+from tests.sessions.people import ADDRESS, FAST_HASHES, PASSWORD, SignedInPerson, add_person, sign_in
 
 
 @pytest.fixture

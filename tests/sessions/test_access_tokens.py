@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from sqlalchemy import event, update
 
-from portico.core.ids import new_id
 from portico.coordination.revocations import RevocationLog
+from portico.core.ids import new_id
 from portico.keys.services import Keyring
 from portico.keys.types import KeyPurpose
 from portico.runtime import Runtime

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.bar("CHECK-21", "ASVS-3.3.1", "ASVS-3.3.2", "ASVS-3.3.3", "ASVS-3.3.4", "CVE-2024-28197")
 def test_cookies_are_bound_to_the_host_where_people_come_by_tls() -> None:
     response, settings = Response(), Settings(public_url="https://id.example.org", secret_key="s" * 40)
-    for cookie in (PAGE, REFRESH, DEVICE):
-        cookie.set(response, settings, "value", max_age=timedelta(days=1))
+    for kind in (PAGE, REFRESH, DEVICE):
+        kind.set(response, settings, "value", max_age=timedelta(days=1))
 
     page, refresh, device = response.headers.getlist("set-cookie")
     for cookie, flags in (

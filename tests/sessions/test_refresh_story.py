@@ -60,11 +60,12 @@ async def test_random_stories(
         person = await sign_in(client)
         model = Model({0: person.refresh_token}, [(person.access_token, clock.now() + ACCESS_TTL)])
         for _ in range(STEPS // 3):
-            await _step(chance, runtime, client, ada, clock, model)
+            await _step(chance=chance, runtime=runtime, client=client, ada=ada, clock=clock, model=model)
             await _check(client, clock, model)
 
 
 async def _step(
+    *,
     chance: random.Random,
     runtime: Runtime,
     client: httpx2.AsyncClient,

@@ -179,36 +179,22 @@ async def test_an_old_hash_is_replaced_at_sign_in(
     assert "m=8192,t=1,p=1" in credential.password_hash
 
 
-async def _change_meanwhile(runtime: Runtime, **values: Any) -> None:
-    async with runtime.unit() as unit:
-        await unit.session.execute(update(User).values(**values))
-
-
 @pytest.mark.bar("ASVS-15.4.2")
-@pytest.mark.parametrize(
-    ("change", "status", "code"),
-    [
-        ({"status": UserStatus.DEACTIVATED}, 403, "account_deactivated"),
-        ({"deleted_at": "now"}, 401, "invalid_credentials"),
-    ],
-)
+@pytest.mark.parametrize("change", ["deactivated", "deleted"])
 async def test_what_changes_while_the_password_is_hashed_is_seen(
-    runtime: Runtime,
-    client: httpx2.AsyncClient,
-    ada: Account,
-    change: dict[str, Any],
-    status: int,
-    code: str,
+    runtime: Runtime, client: httpx2.AsyncClient, ada: Account, change: str
 ) -> None:
-    async def meanwhile(name: str) -> None:
+    async def meanwhile(_name: str) -> None:
         failpoints.armed.clear()
-        values = {key: runtime.clock.now() if value == "now" else value for key, value in change.items()}
-        await _change_meanwhile(runtime, **values)
+        off, gone = {"status": UserStatus.DEACTIVATED}, {"deleted_at": runtime.clock.now()}
+        async with runtime.unit() as unit:
+            await unit.session.execute(update(User).values(**(off if change == "deactivated" else gone)))
 
     failpoints.armed["credentials.proof.before_hash"] = meanwhile
     answer = await log_in(client)
 
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    expected = {"deactivated": (403, "account_deactivated"), "deleted": (401, "invalid_credentials")}
+    assert (answer.status_code, answer.json()["code"]) == expected[change]
     assert await rows_of(runtime, Session) == []
 
 

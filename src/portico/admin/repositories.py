@@ -64,7 +64,8 @@ class PeopleRepository(Repository[User]):
         )
 
     async def find_person(self, user_id: UUID) -> Person | None:
-        """Return a living person."""
+        """Return a living person, with what this transaction has changed of him."""
+        await self.flush()
         row = (await self.session.execute(_with_address(select(*_PERSON)).where(User.id == user_id))).first()
         if row is None:
             return None

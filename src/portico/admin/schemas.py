@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from portico.access.types import PlatformRole
 from portico.admin.types import PersonSort, TrailSort
@@ -49,9 +49,9 @@ class TrailQuery(PageQuery):
     """Only acts of this principal."""
     subject_id: UUID | None = None
     """Only acts on this thing."""
-    since: datetime | None = None
+    since: AwareDatetime | None = None
     """Only entries from this time on."""
-    until: datetime | None = None
+    until: AwareDatetime | None = None
     """Only entries before this time."""
 
 
@@ -71,7 +71,7 @@ class CreatePersonRequest(RequestModel):
     username: str | None = Field(None, max_length=64)
     full_name: str | None = Field(None, max_length=200)
     locale: str | None = Field(None, max_length=16)
-    timezone: str | None = Field(None, max_length=64)
+    """One of the languages of the deployment; default: its first."""
 
 
 class RolesRequest(RequestModel):
@@ -151,8 +151,8 @@ class SigningKeyResponse(ResponseModel):
     algorithm: SigningAlgorithm
     created_at: datetime
     signs_from: datetime
-    signs_until: datetime | None
-    verifies_until: datetime | None
+    signs_until: AwareDatetime | None
+    verifies_until: AwareDatetime | None
 
 
 class SigningKeysResponse(ResponseModel):

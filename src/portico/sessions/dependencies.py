@@ -6,7 +6,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from portico.http.access import require_principal
-from portico.http.authentication import Principal
+from portico.http.authentication import PRINCIPAL_KEY, Principal
 from portico.http.dependencies import RuntimeDep, service
 from portico.sessions.services import Sessions, SessionTokens, SignIn, live_session, principal_of
 
@@ -18,6 +18,8 @@ SessionsDep = Annotated[Sessions, Depends(service(Sessions))]
 async def fresh_principal(request: Request, runtime: RuntimeDep) -> Principal:
     """Return the caller as the database knows him now, roles included; for sensitive routes, which trust no cache.
 
+    From here on he is the principal of the request, so that a `requires(…)` that follows asks about him.
+
     Raises:
         Unauthenticated: nobody is signed in (401).
         SessionEnded: the session or its person is no longer good (401).
@@ -25,7 +27,9 @@ async def fresh_principal(request: Request, runtime: RuntimeDep) -> Principal:
     principal = require_principal(request)
     if principal.session_id is None:
         return principal
-    return principal_of(await live_session(runtime, principal.session_id), principal.credential)
+    fresh = principal_of(await live_session(runtime, principal.session_id), principal.credential)
+    request.scope[PRINCIPAL_KEY] = fresh
+    return fresh
 
 
 FreshPrincipalDep = Annotated[Principal, Depends(fresh_principal)]

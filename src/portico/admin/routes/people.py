@@ -75,7 +75,6 @@ async def add_person(
         username=body.username,
         full_name=body.full_name,
         locale=body.locale,
-        timezone=body.timezone,
     )
     person = await people.add_person(wanted, actor=principal)
     response.headers["Location"] = f"/api/v1/admin/users/{person.id}"

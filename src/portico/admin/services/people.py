@@ -16,7 +16,7 @@ from portico.admin.types import Person
 from portico.audit.services import record
 from portico.audit.types import Outcome
 from portico.core.ids import PrincipalId, UserId
-from portico.credentials.services import Guessing
+from portico.credentials.services import WELCOME, Guessing
 from portico.db.unit import Unit
 from portico.http.authentication import Principal
 from portico.http.pagination import Cursors, Page, Slice
@@ -42,7 +42,6 @@ class WantedPerson:
     username: str | None = None
     full_name: str | None = None
     locale: str | None = None
-    timezone: str | None = None
 
 
 class People:
@@ -93,7 +92,6 @@ class People:
             username=parse_username(wanted.username) if wanted.username is not None else None,
             full_name=wanted.full_name,
             locale=self._users.locale(wanted.locale),
-            timezone=wanted.timezone,
         )
         async with self._unit:
             account = await self._users.create_user(new, actor=actor)
@@ -225,6 +223,7 @@ class People:
             ttl=self._runtime.section(AdminSettings).welcome_ttl,
             address=account.email_normal_form,
             with_code=True,
+            payload={WELCOME: True},
         )
         self._runtime.get(Mailer).enqueue(
             self._unit,
