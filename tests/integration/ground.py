@@ -1,0 +1,171 @@
+"""What attacks share: a small population, a fingerprint of all that is stored, and what a refusal must look like."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from sqlalchemy import LargeBinary, Table, select
+
+from portico.access.services import Grants
+from portico.access.types import PlatformRole
+from portico.core.ids import UserId
+from portico.db.base import Base
+from portico.runtime import Runtime
+from portico.sessions.services.access_tokens import AccessTokens
+from portico.sessions.services.opening import OpenedSession, SessionOpening
+from portico.sessions.types import AuthMethod, Transport
+from portico.users.types import Account
+from tests.sessions.people import add_person
+
+API = "/api/v1"
+EVIL = "evil.example"
+MOVES_BY_ITSELF = frozenset({"portico_workers"})
+"""Tables that the running process writes to whatever is asked."""
+TRACES = frozenset({"portico_audit_entries", "portico_guess_counters"})
+"""Tables in which a refusal may leave a trace."""
+TRACE_OF_CODE = re.compile(
+    r"Traceback|File \"|line \d+, in|\.py\b|sqlalchemy|asyncpg|sqlite|pydantic|starlette|site-packages|Error\("
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a session that was opened without hashing anything."""
+
+    account: Account
+    opened: OpenedSession
+    access_token: str
+    cookie: str
+    """Of a session of the pages; empty where none was asked for."""
+
+    @property
+    def id(self) -> UserId:
+        return self.account.id
+
+    @property
+    def session_id(self) -> str:
+        return str(self.opened.session.id)
+
+    @property
+    def refresh_token(self) -> str:
+        assert self.opened.refresh_token is not None
+        return str(self.opened.refresh_token)
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+
+async def enter(runtime: Runtime, account: Account, *, at_pages: bool = True) -> Person:
+    """Open a session of the API for the person, and one of the pages, as signing in does after the password."""
+    opened = await _opened(runtime, account, Transport.BODY)
+    page = await _opened(runtime, account, Transport.PAGE) if at_pages else None
+    token = runtime.get(AccessTokens).mint(opened.session).value
+    return Person(account, opened, token, (page and page.cookie) or "")
+
+
+async def _opened(runtime: Runtime, account: Account, transport: Transport) -> OpenedSession:
+    opening = SessionOpening(runtime, runtime.unit())
+    return await opening.open(account.id, amr=(AuthMethod.PASSWORD,), transport=transport)
+
+
+async def make_superuser(runtime: Runtime, account: Account) -> None:
+    """Let the person rule the deployment."""
+    unit = runtime.unit()
+    async with unit:
+        await Grants(runtime, unit).grant_role(account.id, PlatformRole.SUPERUSER)
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """An ordinary person, another one, and the administrator."""
+
+    ada: Person
+    bob: Person
+    grace: Person
+
+
+async def populate(runtime: Runtime) -> Population:
+    """Fill a deployment with three people who are signed in."""
+    accounts = [
+        await add_person(runtime, f"{name}@example.org", username=f"{name}.person")
+        for name in ("ada", "bob", "grace")
+    ]
+    await make_superuser(runtime, accounts[2])
+    return Population(*[await enter(runtime, account) for account in accounts])
+
+
+async def stored(runtime: Runtime, *, but: Collection[str] = ()) -> dict[str, str]:
+    """Return a checksum of every table, traces included unless they are named in `but`."""
+    sums = {}
+    async with runtime.reads() as session:
+        for table in tables(but):
+            rows = [repr(tuple(row)) for row in await session.execute(select(table))]
+            sums[table.name] = hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()[:16]
+    return sums
+
+
+def tables(but: Collection[str] = ()) -> list[Table]:
+    """Return the tables whose content a request may decide."""
+    return [
+        table
+        for name, table in sorted(Base.metadata.tables.items())
+        if name.startswith("portico_") and name not in MOVES_BY_ITSELF and name not in but
+    ]
+
+
+@asynccontextmanager
+async def nothing_written(runtime: Runtime, *, but: Collection[str] = ()) -> AsyncIterator[None]:
+    """Assert that the block leaves every table as it was, except those in `but`."""
+    before = await stored(runtime, but=but)
+    yield
+    after = await stored(runtime, but=but)
+
+    changed = sorted(name for name in before if before[name] != after[name])
+    assert not changed, f"written to: {changed}"
+
+
+async def dump(runtime: Runtime) -> str:
+    """Return all that is stored as one text, binary columns as hexadecimal and as latin-1."""
+    lines = []
+    async with runtime.reads() as session:
+        for table in tables():
+            binary = [isinstance(column.type, LargeBinary) for column in table.columns]
+            for row in await session.execute(select(table)):
+                lines += [
+                    f"{value.hex()} {value.decode('latin-1')}" if is_binary and value else repr(value)
+                    for value, is_binary in zip(row, binary, strict=True)
+                ]
+    return "\n".join(lines)
+
+
+def assert_problem(
+    answer: httpx2.Response, *statuses: int, code: str | None = None, told: str | None = None
+) -> dict[str, Any]:
+    """Assert that an answer is a whole problem document and gives nothing of the inside away; return it.
+
+    `told` names what must not be repeated, such as a secret that was sent.
+    """
+    assert not statuses or answer.status_code in statuses, f"{answer.status_code}: {answer.text[:300]}"
+    assert answer.status_code >= 400, answer.text[:300]
+    assert answer.headers["content-type"].partition(";")[0] == "application/problem+json", answer.text[:300]
+    document: dict[str, Any] = answer.json()
+    assert {"type", "title", "status", "detail", "code", "request_id"} <= document.keys(), document
+    assert document["status"] == answer.status_code
+    assert document["type"] == f"urn:portico:problem:{document['code']}"
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", document["code"]), document
+    assert document["request_id"] == answer.headers["x-request-id"]
+    assert TRACE_OF_CODE.search(answer.text) is None, answer.text[:500]
+    assert code is None or document["code"] == code, document
+    assert told is None or told not in answer.text
+    return document
+
+
+def without_ids(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers without what differs between any two answers."""
+    gone = {"x-request-id", "date", "server"}
+    return {name.lower(): value for name, value in headers.items() if name.lower() not in gone}
