@@ -23,6 +23,9 @@ from portico.db.errors import DatabaseAway, DatabaseBusy, EditConflict
 DatabaseSession = AsyncSession
 """The session that repositories are given; services hand it on and never write SQL with it."""
 
+LOST_RACES = frozenset({"40001", "40P01"})
+"""SQLSTATEs of a transaction that was rolled back for another's sake (serialization, deadlock): worth another try."""
+
 type Hook = Callable[[], Awaitable[None]]
 
 
@@ -182,6 +185,8 @@ def translated(error: BaseException) -> BaseException:
         return EditConflict()
     if isinstance(error, OperationalError) and "locked" in str(error.orig):
         return DatabaseBusy()
+    if isinstance(error, DBAPIError) and _state_of(error) in LOST_RACES:
+        return DatabaseBusy()
     if isinstance(error, OSError) or (isinstance(error, DBAPIError) and _is_away(error)):
         return DatabaseAway()
     return error
@@ -191,5 +196,9 @@ def _is_away(error: DBAPIError) -> bool:
     """Tell a lost or refused connection from a wrong statement (SQLSTATE classes 08, 57P; OS errors)."""
     if error.connection_invalidated or isinstance(error, InterfaceError) or isinstance(error.orig, OSError):
         return True
-    state = getattr(error.orig, "sqlstate", None) or ""
+    state = _state_of(error)
     return state.startswith(("08", "53", "57P")) or state == "25006"
+
+
+def _state_of(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""

@@ -68,6 +68,8 @@ class UserLifecycle:
             LastSuperuser: nobody could administer the deployment any more (409).
         """
         async with self._unit:
+            # The superusers' grants before the person, as everywhere: two who delete each other must not both wait.
+            await Grants(self._runtime, self._unit).keep_a_superuser(PrincipalId(user_id))
             people = UserRepository(self._unit.session)
             account = await people.find_account(user_id, lock=True)
             await self._strip_roles(user_id, actor)
