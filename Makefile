@@ -8,7 +8,8 @@ ARGS ?=
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 bin := .venv/bin
-checked := src tests scripts $(wildcard benchmarks)
+checked := src tests scripts examples $(wildcard benchmarks)
+typed := src tests scripts examples/shop/shop $(wildcard benchmarks)
 
 ifdef PYTHON
 export PYTHON
@@ -35,7 +36,7 @@ format: dev-env ## format, and mend what can be mended by itself
 	@$(bin)/ruff format $(checked)
 
 types: dev-env ## check the types
-	@$(bin)/mypy $(checked)
+	@$(bin)/mypy $(typed)
 
 arch: dev-env ## check who may import whom
 	@$(bin)/python scripts/arch.py

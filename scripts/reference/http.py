@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from portico.app import create_app
 from portico.core.permissions import Permission
 from portico.core.settings import Settings
-from portico.http.routing import RouteEntry, route_table
+from portico.http.routing import route_table
 from scripts.reference.markdown import code, described, page, table, titled
 from scripts.reference.vocabulary import import_everything, ours
 
@@ -17,7 +17,7 @@ from scripts.reference.vocabulary import import_everything, ours
 @cache
 def openapi_document() -> str:
     """Write the OpenAPI document with sorted keys, so that a change of the API is a change of few lines."""
-    return json.dumps(application().openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(application().openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 @cache
@@ -41,21 +41,25 @@ class RouteLine(NamedTuple):
 def routes() -> tuple[RouteLine, ...]:
     """Return every route and method, sorted by path."""
     documented = json.loads(openapi_document())["paths"]
-    found = set()
+    found: dict[tuple[str, str], RouteLine] = {}
     for row in route_table(application()):
         operation = documented.get(row.path, {}).get(row.method.lower(), {})
-        summary = summary_of(operation.get("summary", ""), row.entry)
+        summary = summary_of(operation) or first_sentence(row.entry.endpoint)
         group = group_of(row.path, operation.get("tags") or row.tags)
-        found.add(RouteLine(row.method, row.path, row.access, str(row.limit_class), summary, group))
-    gets = {line.path for line in found if line.method == "GET"}
-    shown = [line for line in found if line.method != "HEAD" or line.path not in gets]
-    return tuple(sorted(shown, key=lambda line: (line.path, line.method)))
+        line = RouteLine(row.method, row.path, row.access, str(row.limit_class), summary, group)
+        found.setdefault((row.path, row.method), line)  # of two that fit, the first is called
+    return tuple(
+        found[path, method]
+        for path, method in sorted(found)
+        if method != "HEAD" or (path, "GET") not in found
+    )
 
 
-def summary_of(summary: str, entry: RouteEntry) -> str:
-    """Return the route's summary, or what its endpoint says of itself where FastAPI only took the name."""
-    is_from_name = summary == entry.name.replace("_", " ").title()
-    return summary if summary and not is_from_name else first_sentence(entry.endpoint)
+def summary_of(operation: dict[str, Any]) -> str:
+    """Return an operation's summary, or the first sentence of its description where FastAPI only took the name."""
+    summary = str(operation.get("summary", ""))
+    is_from_name = str(operation.get("operationId", "")).startswith(summary.lower().replace(" ", "_"))
+    return str(operation.get("description", "")).partition(".")[0] if is_from_name else summary
 
 
 def group_of(path: str, tags: Sequence[str]) -> str:

@@ -5,26 +5,22 @@ a template. Override the fixture `features` to test a product's own; `settings_o
 """
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import anyio
 import httpx2
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import URL, make_url
 
-from portico.composition import compose, opened
+from portico.composition import chains_of, compose, opened
 from portico.core.settings import Environment, Settings
-from portico.db.migrator import Migrator
 from portico.feature import Feature
 from portico.runtime import Runtime
-from portico.testing import services
 from portico.testing.clock import FrozenClock
 from portico.testing.mail import CapturedMails, capture_mail
+from portico.testing.people import People
+from portico.testing.templates import DatabaseTemplates
 
 
 @pytest.fixture(scope="session")
@@ -54,40 +50,32 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a migrated, empty SQLite file."""
-    path = tmp_path_factory.mktemp("template") / "portico.db"
-    _migrate(URL.create("sqlite+aiosqlite", database=str(path)))
-    return path
-
-
-@pytest.fixture(scope="session")
-def postgres_template(worker_id: str) -> Iterator[str]:
-    """Return the name of a migrated, empty PostgreSQL database of this test process."""
-    name = f"portico_template_{worker_id}_{os.getpid()}"
-    url = services.create_database(name)
-    _migrate(make_url(url).set(drivername="postgresql+asyncpg"))
-    yield name
-    services.drop_database(name)
-
-
-@pytest.fixture(scope="session")
 def worker_id() -> str:
     """Name the test process; pytest-xdist gives its own where it is used."""
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
+@pytest.fixture(scope="session")
+def database_templates(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[DatabaseTemplates]:
+    """Return what makes migrated, empty databases."""
+    templates = DatabaseTemplates(tmp_path_factory.mktemp("templates"), worker_id)
+    yield templates
+    templates.close()
+
+
 @pytest.fixture
-def empty_database(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Return the URL of an empty, migrated database of the test's own."""
+def empty_database(
+    database_kind: str, features: Sequence[Feature], database_templates: DatabaseTemplates, tmp_path: Path
+) -> Iterator[str]:
+    """Return the URL of an empty database of the test's own, with the tables of all features."""
+    chains = chains_of(features)
     if database_kind == "sqlite":
-        path = tmp_path / "portico.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
+        yield database_templates.sqlite(tmp_path / "portico.db", chains)
         return
-    name = f"portico_{uuid4().hex[:16]}"
-    yield services.create_database(name, request.getfixturevalue("postgres_template"))
-    services.drop_database(name)
+    with database_templates.postgres(chains) as url:
+        yield url
 
 
 @pytest.fixture
@@ -140,6 +128,12 @@ async def client(app: FastAPI, settings: Settings) -> AsyncIterator[httpx2.Async
         yield client
 
 
+@pytest.fixture
+def people(runtime: Runtime, client: httpx2.AsyncClient) -> People:
+    """Return what makes people who are signed in: `ada = await people.sign_up("ada@example.com")`."""
+    return People(runtime, client)
+
+
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     both = base | over
     nested = {
@@ -148,7 +142,3 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         if isinstance(base[key], dict) and isinstance(over[key], dict)
     }
     return both | {key: _merged(base[key], over[key]) for key in nested}
-
-
-def _migrate(url: URL) -> None:
-    anyio.run(Migrator(url).upgrade)
