@@ -1,11 +1,13 @@
 """Fixtures of the HTTP floor: a runtime without features, the shop, a client of it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from portico.composition import compose
 from portico.core.settings import Settings
@@ -13,6 +15,13 @@ from portico.feature import Feature
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from tests.http.shop import client_of, shop_app
+
+
+@pytest.fixture(autouse=True)
+def entries() -> Iterator[list[EventDict]]:
+    """What structlog was given; not rendered, for a stack with its local variables takes a second."""
+    with capture_logs() as entries:
+        yield entries
 
 
 @pytest.fixture

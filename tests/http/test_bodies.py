@@ -34,7 +34,9 @@ async def posted(client: httpx2.AsyncClient, body: bytes, **headers: str) -> htt
 
 @pytest.mark.parametrize("body", [*MALFORMED, *AMBIGUOUS])
 @pytest.mark.bar("ASVS-1.5.3", "CHECK-20")
-async def test_body_that_two_parsers_would_read_in_two_ways_gets_400(client: httpx2.AsyncClient, body: bytes) -> None:
+async def test_body_that_two_parsers_would_read_in_two_ways_gets_400(
+    client: httpx2.AsyncClient, body: bytes
+) -> None:
     answer = await posted(client, body)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
@@ -93,7 +95,9 @@ async def test_json_route_reads_no_other_kind(client: httpx2.AsyncClient, conten
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", "Application/JSON", "application/merge+json"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=UTF-8", "Application/JSON", "application/merge+json"]
+)
 async def test_json_by_any_of_its_names_is_read(client: httpx2.AsyncClient, content_type: str) -> None:
     answer = await client.post(ORDERS, content=b'{"name":"tea"}', headers={"Content-Type": content_type})
 
@@ -162,7 +166,11 @@ async def test_missing_body_gets_422(client: httpx2.AsyncClient) -> None:
 @pytest.mark.bar("CHECK-23", "ASVS-16.2.5")
 async def test_refusal_never_says_what_was_sent(client: httpx2.AsyncClient) -> None:
     canary = "Zx9-canary-value"
-    sent = [{"name": "tea", "password": [canary]}, {"name": "tea", "password": canary * 100}, {"password": canary}]
+    sent = [
+        {"name": "tea", "password": [canary]},
+        {"name": "tea", "password": canary * 100},
+        {"password": canary},
+    ]
     for body in sent:
         answer = await client.post(ORDERS, json=body)
 
@@ -255,7 +263,9 @@ async def test_form_is_read(client: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize("body", [b"name=%00", b"name=a\x00", b"name=%00%00"])
 async def test_nul_in_a_form_gets_422(client: httpx2.AsyncClient, body: bytes) -> None:
-    answer = await client.post(FORM, content=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    answer = await client.post(
+        FORM, content=body, headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
 
     assert answer.status_code == 422
 
@@ -271,7 +281,10 @@ async def test_form_route_reads_no_json(client: httpx2.AsyncClient) -> None:
         ("application/x-www-form-urlencoded", b"a=1&" * 250_000),
         ("application/x-www-form-urlencoded", b"a;" * 500_000),
         ("application/x-www-form-urlencoded", b"name=" + b"a" * 1_000_000),
-        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n" * 15_000),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n" * 15_000,
+        ),
         ("multipart/form-data; boundary=x", b"--x\r\n" + b"X-A: b\r\n" * 100_000),
         ("multipart/form-data", b"--x\r\n"),
         ("multipart/form-data; boundary=" + "x" * 8_000, b"--x\r\n"),
@@ -286,7 +299,9 @@ async def test_form_bomb_is_refused_cheaply(client: httpx2.AsyncClient, kind: st
     assert time.process_time() - begun < 0.3
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b"1", b'{"a":{"a":1},"b":{"a":1}}', b'"\\ud83d\\ude00"', b" {} \n"])
+@pytest.mark.parametrize(
+    "body", [b"{}", b"[]", b"1", b'{"a":{"a":1},"b":{"a":1}}', b'"\\ud83d\\ude00"', b" {} \n"]
+)
 def test_plain_json_passes(body: bytes) -> None:
     check_json(body)
 

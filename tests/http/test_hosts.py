@@ -8,7 +8,14 @@ from portico.core.settings import Settings
 from portico.http.edge.hosts import HostPolicy, HostVerdict
 from tests.http.shop import client_of
 
-OURS = [b"example.com", b"EXAMPLE.com", b"example.com:443", b"api.example.com", b"a.b.tenants.example.net", b"x.tenants.example.net:8443"]
+OURS = [
+    b"example.com",
+    b"EXAMPLE.com",
+    b"example.com:443",
+    b"api.example.com",
+    b"a.b.tenants.example.net",
+    b"x.tenants.example.net:8443",
+]
 FOREIGN = [
     b"evil.test", b"example.com.evil.test", b"evilexample.com", b"example.com:8443", b"tenants.example.net",
     b"eviltenants.example.net", b"127.0.0.1", b"[::1]", b"[::1]:8000", b"localhost", b"example.co",
@@ -66,13 +73,17 @@ async def test_api_under_another_name_is_refused(client: httpx2.AsyncClient, hos
 @pytest.mark.bar("CHECK-13")
 async def test_page_under_another_name_leads_to_the_public_url(app: FastAPI, method: str) -> None:
     async with client_of(app, base_url="http://127.0.0.1:8000") as client:
-        answer = await client.request(method, "/account/a%20b?x=1&next=//evil", headers={"Accept": "text/html"})
+        answer = await client.request(
+            method, "/account/a%20b?x=1&next=//evil", headers={"Accept": "text/html"}
+        )
 
     assert answer.status_code == 308
     assert answer.headers["location"] == "http://localhost:8000/account/a%20b?x=1&next=//evil"
 
 
-@pytest.mark.parametrize("path", ["//evil.test", "/\\evil.test", "/@evil.test", "/.evil.test", "/%2f%2fevil.test"])
+@pytest.mark.parametrize(
+    "path", ["//evil.test", "/\\evil.test", "/@evil.test", "/.evil.test", "/%2f%2fevil.test"]
+)
 @pytest.mark.bar("CHECK-13", "ASVS-3.7.2")
 async def test_redirect_to_the_public_url_never_leaves_it(app: FastAPI, path: str) -> None:
     async with client_of(app, base_url="http://other.test") as client:
@@ -107,7 +118,12 @@ async def test_health_answers_under_any_name(client: httpx2.AsyncClient, path: s
 
 @pytest.mark.bar("CHECK-13", "CVE-2025-64101", "CVE-2025-71401")
 async def test_forwarded_host_changes_nothing(client: httpx2.AsyncClient) -> None:
-    poison = {"X-Forwarded-Host": "evil.test", "X-Forwarded-Proto": "https", "Forwarded": "host=evil.test", "X-Host": "e"}
+    poison = {
+        "X-Forwarded-Host": "evil.test",
+        "X-Forwarded-Proto": "https",
+        "Forwarded": "host=evil.test",
+        "X-Host": "e",
+    }
 
     answer = await client.get("/account", headers={"Accept": "text/html", **poison})
 

@@ -56,7 +56,9 @@ async def test_refusal_is_a_problem_that_says_when_to_come_back(client: httpx2.A
     assert answer.headers["x-ratelimit-remaining"] == "0"
 
 
-async def test_every_answer_tells_how_the_caller_stands(client: httpx2.AsyncClient, clock: FrozenClock) -> None:
+async def test_every_answer_tells_how_the_caller_stands(
+    client: httpx2.AsyncClient, clock: FrozenClock
+) -> None:
     answer = await client.get(OPEN)
 
     assert answer.headers["ratelimit-policy"] == '"read-minute";q=8;w=60, "read-hour";q=100;w=3600'
@@ -92,16 +94,25 @@ async def test_reading_and_writing_do_not_share_a_budget(client: httpx2.AsyncCli
 
 @pytest.mark.bar("GHSA-x732-6j76-qmhm")
 async def test_spellings_of_a_path_share_a_budget(client: httpx2.AsyncClient) -> None:
-    spellings = ["/api/v1/shop/sign-in", "/api/v1/shop/sign%2Din", "/api/v1/shop/%73ign-in", "/api/v1/shop%2Fsign-in"]
+    spellings = [
+        "/api/v1/shop/sign-in",
+        "/api/v1/shop/sign%2Din",
+        "/api/v1/shop/%73ign-in",
+        "/api/v1/shop%2Fsign-in",
+    ]
 
-    answers = [(await client.post("http://localhost:8000" + path, json=ORDER)).status_code for path in spellings]
+    answers = [
+        (await client.post("http://localhost:8000" + path, json=ORDER)).status_code for path in spellings
+    ]
 
     assert answers == [200, 200, 200, 429]
 
 
 @pytest.mark.bar("GHSA-x732-6j76-qmhm")
 async def test_paths_without_a_route_count_too(client: httpx2.AsyncClient) -> None:
-    tries = [(await client.post(f"/api//v1/shop/sign-in/{number}", json=ORDER)).status_code for number in range(6)]
+    tries = [
+        (await client.post(f"/api//v1/shop/sign-in/{number}", json=ORDER)).status_code for number in range(6)
+    ]
 
     assert tries == [404] * 5 + [429]
 
@@ -148,7 +159,9 @@ async def test_addresses_of_one_ipv6_subscriber_share_a_budget(proxied: httpx2.A
 @pytest.mark.bar("CHECK-13")
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X_Forwarded_For", "Forwarded", "X-Real-IP"])
 async def test_budget_cannot_be_renewed_by_a_header(client: httpx2.AsyncClient, header: str) -> None:
-    tries = [(await client.get(OPEN, headers={header: f"for=1.2.3.{number}"})).status_code for number in range(9)]
+    tries = [
+        (await client.get(OPEN, headers={header: f"for=1.2.3.{number}"})).status_code for number in range(9)
+    ]
 
     assert tries[-1] == 429
 
@@ -156,7 +169,8 @@ async def test_budget_cannot_be_renewed_by_a_header(client: httpx2.AsyncClient, 
 @pytest.mark.bar("CVE-2024-47070")
 async def test_garbage_in_a_forwarded_header_gives_no_budget_of_its_own(proxied: httpx2.AsyncClient) -> None:
     tries = [
-        (await proxied.get(OPEN, headers={"X-Forwarded-For": f"garbage-{number}"})).status_code for number in range(9)
+        (await proxied.get(OPEN, headers={"X-Forwarded-For": f"garbage-{number}"})).status_code
+        for number in range(9)
     ]
 
     assert tries == [200] * 8 + [429]

@@ -37,7 +37,9 @@ async def test_write_from_a_foreign_page_is_refused(
     client: httpx2.AsyncClient, runtime: Runtime, origin: str, credential: dict[str, str]
 ) -> None:
     token = {"X-CSRF-Token": token_for(runtime.secret, SESSION)}
-    answer = await client.post(ORDERS, json={"name": "tea"}, headers={"Origin": origin, **token, **credential})
+    answer = await client.post(
+        ORDERS, json={"name": "tea"}, headers={"Origin": origin, **token, **credential}
+    )
 
     assert answer.status_code == 403
     assert answer.json()["code"] == "origin_refused"
@@ -109,7 +111,9 @@ async def test_write_by_cookie_without_its_token_is_refused(
 async def test_form_with_the_token_reaches_the_route_whole(
     client: httpx2.AsyncClient, runtime: Runtime, kind: str
 ) -> None:
-    answer = await client.post("/account", headers=COOKIE, **form_of(kind, token_for(runtime.secret, SESSION)))
+    answer = await client.post(
+        "/account", headers=COOKIE, **form_of(kind, token_for(runtime.secret, SESSION))
+    )
 
     assert (answer.status_code, answer.text) == (200, "changed Ada")
 
@@ -122,7 +126,9 @@ async def test_page_gives_the_token_that_its_form_needs(client: httpx2.AsyncClie
 
 
 @pytest.mark.parametrize("cookie", ["portico_session=x", f"portico_session={SESSION}; portico_session=x"])
-async def test_cookie_that_is_not_believed_gives_no_authority(client: httpx2.AsyncClient, cookie: str) -> None:
+async def test_cookie_that_is_not_believed_gives_no_authority(
+    client: httpx2.AsyncClient, cookie: str
+) -> None:
     assert (await client.post("/account", headers={"Cookie": cookie}, data={})).status_code == 401
 
 
@@ -146,7 +152,9 @@ def form_of(kind: str, token: str | None) -> dict[str, Any]:
 @pytest.mark.bar("ASVS-3.4.2", "CHECK-18")
 async def test_foreign_page_may_not_read(client: httpx2.AsyncClient, origin: str) -> None:
     answer = await client.get(OPEN, headers={"Origin": origin})
-    preflight = await client.options(OPEN, headers={"Origin": origin, "Access-Control-Request-Method": "POST"})
+    preflight = await client.options(
+        OPEN, headers={"Origin": origin, "Access-Control-Request-Method": "POST"}
+    )
 
     assert "access-control-allow-origin" not in answer.headers
     assert "access-control-allow-origin" not in preflight.headers
@@ -172,7 +180,11 @@ async def test_listed_page_may_read_refusals_too(client: httpx2.AsyncClient) -> 
 
 
 async def test_preflight_of_a_listed_page_is_answered(client: httpx2.AsyncClient) -> None:
-    asked = {"Origin": LISTED, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization"}
+    asked = {
+        "Origin": LISTED,
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "authorization",
+    }
     answer = await client.options("/api/v1/shop/orders/1", headers=asked)
 
     assert answer.status_code == 204

@@ -63,7 +63,21 @@ async def test_long_address_gets_414(client: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "method", ["TRACE", "CONNECT", "PROPFIND", "TRACK", "get", "Get", "__class__", "GETX", "", "DEBUG", "QUERY", "A" * 99]
+    "method",
+    [
+        "TRACE",
+        "CONNECT",
+        "PROPFIND",
+        "TRACK",
+        "get",
+        "Get",
+        "__class__",
+        "GETX",
+        "",
+        "DEBUG",
+        "QUERY",
+        "A" * 99,
+    ],
 )
 @pytest.mark.parametrize("path", [PATH, "/nowhere", "/plain"])
 @pytest.mark.bar("ASVS-4.1.4", "ASVS-13.4.4", "CVE-2026-48817")
@@ -77,7 +91,9 @@ async def test_odd_verb_gets_405(app: FastAPI, method: str, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 @pytest.mark.bar("ASVS-4.1.4")
-async def test_verb_that_the_route_has_not_gets_405_and_is_told_which(client: httpx2.AsyncClient, method: str) -> None:
+async def test_verb_that_the_route_has_not_gets_405_and_is_told_which(
+    client: httpx2.AsyncClient, method: str
+) -> None:
     answer = await client.request(method, PATH)
 
     assert answer.status_code == 405
@@ -98,7 +114,9 @@ async def test_allow_names_the_methods_of_all_routes_of_a_path(client: httpx2.As
     assert answer.headers["allow"] == "GET, HEAD, PUT"
 
 
-@pytest.mark.parametrize("name", ["host", "authorization", "content-type", "origin", "idempotency-key", "x-csrf-token"])
+@pytest.mark.parametrize(
+    "name", ["host", "authorization", "content-type", "origin", "idempotency-key", "x-csrf-token"]
+)
 @pytest.mark.bar("ASVS-15.3.7", "ASVS-4.2.1")
 async def test_header_that_may_stand_once_stands_once(app: FastAPI, name: str) -> None:
     headers = [(b"host", b"localhost:8000"), (name.encode(), b"a"), (name.encode(), b"b")]
@@ -109,7 +127,9 @@ async def test_header_that_may_stand_once_stands_once(app: FastAPI, name: str) -
     assert b"duplicate_header" in body
 
 
-@pytest.mark.parametrize("path", ["/api/v1/shop/\x00", "/api\x1b[31m", "relative", "*", "", "/a\r\nb", "/\x7f", "/\u2028"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/shop/\x00", "/api\x1b[31m", "relative", "*", "", "/a\r\nb", "/\x7f", "/\u2028"]
+)
 async def test_path_that_is_none_gets_400(app: FastAPI, path: str) -> None:
     assert (await called(app, path=path, raw_path=b"/"))[0] == 400
 
@@ -144,7 +164,9 @@ async def test_request_id_of_the_caller_is_kept(client: httpx2.AsyncClient, name
     assert answer.headers["x-request-id"] == given == answer.json()["request_id"]
 
 
-@pytest.mark.parametrize("given", [b"", b" ", b"x" * 129, b"a b", b"a\tb", b"a;b", b"\xe9", b'"a"', b"a/b", b"<b>"])
+@pytest.mark.parametrize(
+    "given", [b"", b" ", b"x" * 129, b"a b", b"a\tb", b"a;b", b"\xe9", b'"a"', b"a/b", b"<b>"]
+)
 @pytest.mark.bar("ASVS-16.4.1")
 async def test_request_id_that_is_none_is_replaced(app: FastAPI, given: bytes) -> None:
     _, headers, _ = await called(app, headers=[(b"host", b"localhost:8000"), (b"x-request-id", given)])
@@ -153,7 +175,11 @@ async def test_request_id_that_is_none_is_replaced(app: FastAPI, given: bytes) -
 
 
 async def test_refusals_carry_the_request_id(client: httpx2.AsyncClient) -> None:
-    for path, given in (("/api/nowhere", {}), (PATH, {"X-Large": "a" * 20_000}), (PATH, {"Host": "evil.test"})):
+    for path, given in (
+        ("/api/nowhere", {}),
+        (PATH, {"X-Large": "a" * 20_000}),
+        (PATH, {"Host": "evil.test"}),
+    ):
         answer = await client.get(path, headers={"X-Request-ID": "req-1", **given})
 
         assert answer.headers["x-request-id"] == "req-1" == answer.json()["request_id"]
@@ -170,7 +196,11 @@ async def test_facts_reach_the_services(app: FastAPI) -> None:
 
 
 async def test_several_cookie_lines_are_one(app: FastAPI) -> None:
-    headers = [(b"host", b"localhost:8000"), (b"cookie", b"a=1"), (b"cookie", b"portico_session=session-of-ada")]
+    headers = [
+        (b"host", b"localhost:8000"),
+        (b"cookie", b"a=1"),
+        (b"cookie", b"portico_session=session-of-ada"),
+    ]
 
     status, _, body = await called(app, path="/account", headers=headers)
 

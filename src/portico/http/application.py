@@ -75,7 +75,7 @@ class HttpFloor:
             self._gear = self._made(table)
             drop_markers(table)
             router = self._app.router
-            router.middleware_stack = Dispatcher(router.app, table, AnswerKeeper(self._runtime))
+            router.middleware_stack = Dispatcher(router, table, AnswerKeeper(self._runtime))
         return self._gear
 
     def _made(self, table: RouteTable) -> Gear:

@@ -8,6 +8,7 @@ front ends) go to FastAPI's own router.
 
 from typing import Final
 
+from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,8 +25,9 @@ PLAIN_ENCODINGS: Final = frozenset({b"", b"identity"})
 class Dispatcher:
     """The innermost ASGI application: permission, body, idempotency, route."""
 
-    def __init__(self, router: ASGIApp, table: RouteTable, keeper: AnswerKeeper) -> None:
+    def __init__(self, router: APIRouter, table: RouteTable, keeper: AnswerKeeper) -> None:
         self._router = router
+        self._walk: ASGIApp = router.app
         self._table = table
         self._keeper = keeper
 
@@ -38,14 +40,14 @@ class Dispatcher:
             Malformed, UnsupportedMediaType, Invalid: the body is none that the route reads (400, 415, 422).
         """
         if scope["type"] != "http":
-            await self._router(scope, receive, send)
+            await self._walk(scope, receive, send)
             return
         found: Found = scope.get(FOUND_KEY) or self._table.find(scope["method"], scope["path"])
         entry = found.entry
         if entry is None:
             if found.allowed:
                 raise MethodNotAllowed(headers={"Allow": ", ".join(found.allowed)})
-            await self._router(scope, receive, send)
+            await self._walk(scope, receive, send)
             return
         if entry.requires:
             await _check_access(entry, scope)
@@ -66,7 +68,7 @@ class Dispatcher:
     async def _call(self, found: Found, scope: Scope, receive: Receive, send: Send) -> None:
         entry = found.entry
         if entry is None or entry.app is None or "fastapi.telemetry" in scope:
-            await self._router(scope, receive, send)
+            await self._walk(scope, receive, send)
             return
         scope["router"] = self._router
         scope["route"] = entry.route

@@ -42,12 +42,17 @@ IDEMPOTENCY_PARAMETER = {
     "Without sign-in at least 16 characters.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
-RATE_HEADERS = {
-    "RateLimit": "The limit that binds the most: its name, what remains, seconds until it is whole again.",
-    "RateLimit-Policy": "The limits of this route.",
-    "X-RateLimit-Limit": "As in RateLimit-Policy.",
-    "X-RateLimit-Remaining": "As in RateLimit.",
-    "X-RateLimit-Reset": "Unix time at which the limit is whole again.",
+REFUSAL_HEADERS = {
+    "429": {
+        "Retry-After": ("integer", "Seconds until one more request is let in."),
+        "RateLimit": (
+            "string",
+            "The limit that binds the most: its name, what remains, seconds until it is whole.",
+        ),
+        "RateLimit-Policy": ("string", "The limits of this route; like RateLimit on every answer."),
+    },
+    "503": {"Retry-After": ("integer", "Seconds after which another try makes sense.")},
+    "401": {"WWW-Authenticate": ("string", "How to authenticate (RFC 6750, section 3).")},
 }
 
 
@@ -83,7 +88,20 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     schemas[SCHEMA_NAME] = PROBLEM_SCHEMA
     components["securitySchemes"] = _security_schemes(has_token_route=TOKEN_PATH in paths)
+    components["responses"] = _shared_responses(paths)
     return document
+
+
+def _shared_responses(paths: dict[str, Any]) -> dict[str, Any]:
+    """Move refusals into components, where every route that answers the same refers to them; return them by name."""
+    shared: dict[str, Any] = {}
+    for responses in [operation["responses"] for path in paths.values() for operation in path.values()]:
+        for status, response in responses.items():
+            examples = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+            name = f"{status}_{'_or_'.join(sorted(examples))}"
+            if examples and shared.setdefault(name, response) == response:
+                responses[status] = {"$ref": f"#/components/responses/{name}"}
+    return dict(sorted(shared.items()))
 
 
 def _operations(app: FastAPI) -> Iterator[tuple[RouteEntry, str]]:
@@ -100,6 +118,11 @@ def _complete(operation: dict[str, Any], entry: RouteEntry, method: str) -> None
     for status, described in describes(*_errors(operation, entry, method)).items():
         _merge(responses, str(status), described)
     responses.setdefault("default", describes(InternalError)[500])
+    for status in REFUSAL_HEADERS.keys() & responses.keys():
+        responses[status]["headers"] = {
+            name: {"description": description, "schema": {"type": kind}}
+            for name, (kind, description) in REFUSAL_HEADERS[status].items()
+        }
     operation["responses"] = dict(sorted(responses.items()))
     if entry.requires:
         operation["security"] = [{"bearer": []}, {"session": []}]
