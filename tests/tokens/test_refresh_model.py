@@ -1,6 +1,7 @@
 """Any sequence of refreshes, replays, lost answers, revocations and waits, against an oracle of a few lines (P6).
 
-`PORTICO_TEST_MODEL_RUNS` and `PORTICO_TEST_MODEL_STEPS` scale it; the full run is 20000 of 50 steps.
+`PORTICO_TEST_MODEL_RUNS` and `PORTICO_TEST_MODEL_STEPS` scale it; the full run is 20000 of 50 steps. A failure is made
+small only there, because that takes minutes.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, settings as hypothesis_settings, strategies as st
+from hypothesis import HealthCheck, Phase, settings as hypothesis_settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -29,12 +30,15 @@ from portico.testing.clock import FrozenClock
 from portico.tokens.events import RefreshTokenReused
 from portico.tokens.services import TokenFamilies
 
-RUNS = int(os.environ.get("PORTICO_TEST_MODEL_RUNS", "80"))
-STEPS = int(os.environ.get("PORTICO_TEST_MODEL_STEPS", "25"))
+IS_FULL = "PORTICO_TEST_MODEL_RUNS" in os.environ
 SCALE = hypothesis_settings(
-    max_examples=RUNS, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=int(os.environ.get("PORTICO_TEST_MODEL_RUNS", "80")),
+    stateful_step_count=int(os.environ.get("PORTICO_TEST_MODEL_STEPS", "25")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=tuple(Phase) if IS_FULL else (Phase.reuse, Phase.generate),
 )
-IDLE, ABSOLUTE = timedelta(minutes=10), timedelta(minutes=40)
+IDLE, ABSOLUTE = timedelta(seconds=90), timedelta(seconds=300)
 GRACES = [timedelta(0), timedelta(seconds=10)]
 
 
@@ -56,9 +60,14 @@ class Oracle:
         self.idle_until = self.now + IDLE
         self.dies_at = self.now + ABSOLUTE
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing can be presented any more."""
+        return self.ended or self.now >= self.idle_until or self.now >= self.dies_at
+
     def present(self, generation: int) -> str:
         """Return the answer to one token, and change what it changes."""
-        if self.ended or self.now >= self.idle_until or self.now >= self.dies_at:
+        if self.is_over:
             return "refresh_token_invalid"
         if generation == self.leaf:
             self.leaf, self.rotated_at, self.idle_until = self.leaf + 1, self.now, self.now + IDLE
@@ -91,14 +100,29 @@ class Refreshing(RuleBasedStateMachine):
 
     @initialize(grace=st.sampled_from(GRACES))
     def begin(self, grace: timedelta) -> None:
+        self.start(grace)
+
+    def start(self, grace: timedelta) -> None:
         self.world.reused.clear()
         self.session_id = new_id()
         self.oracle = Oracle(self.world.clock.now(), grace)
         start = self.world.families.start(session_id=self.session_id, idle=IDLE, absolute=ABSOLUTE)
         self.tokens = [self.world.runner.run(start)]
         self.held = 0
+        self.tries_after_the_end = 0
+
+    @property
+    def is_worth_a_try(self) -> bool:
+        """A family that is over is tried twice, and then left for a new one: most of a run is spent on living ones."""
+        return self.tries_after_the_end < 2
+
+    @precondition(lambda self: self.oracle.is_over)
+    @rule()
+    def sign_in_again(self) -> None:
+        self.start(self.oracle.grace)
 
     def present(self, generation: int) -> str:
+        self.tries_after_the_end += self.oracle.is_over
         rotate = self.world.families.rotate(self.tokens[generation], grace=self.oracle.grace, idle=IDLE)
         try:
             rotation = self.world.runner.run(rotate)
@@ -109,35 +133,40 @@ class Refreshing(RuleBasedStateMachine):
         assert rotation.refresh_token == self.tokens[generation + 1], "a second child of one parent"
         return rotation.outcome.value
 
+    @precondition(lambda self: self.is_worth_a_try)
     @rule()
     def refresh(self) -> None:
-        expected = self.oracle.present(self.held)
+        answer = self.present(self.held)
 
-        assert self.present(self.held) == expected
-        if expected in {"rotated", "regranted"}:
+        assert answer == self.oracle.present(self.held)
+        if answer in {"rotated", "regranted"}:
             self.held += 1
 
+    @precondition(lambda self: self.is_worth_a_try)
     @rule()
     def lose_the_answer(self) -> None:
         """The server rotates and the client never hears of it: it still holds what it held."""
         assert self.present(self.held) == self.oracle.present(self.held)
 
-    @rule(data=st.data())
-    def replay_any(self, data: st.DataObject) -> None:
-        generation = data.draw(st.integers(0, len(self.tokens) - 1))
+    @precondition(lambda self: self.is_worth_a_try)
+    @rule(back=st.sampled_from([0, 1, 1, 2, 3]))
+    def replay(self, back: int) -> None:
+        """Present an ancestor, the recent ones more often than those of the beginning."""
+        generation = max(0, len(self.tokens) - 1 - back)
 
         assert self.present(generation) == self.oracle.present(generation)
 
-    @rule(
-        seconds=st.sampled_from([0.001, 1, 5, 9.999, 10, 11, 60, 599.999, 600, 1800]),
-    )
+    @rule(seconds=st.sampled_from([0.001, 1, 5, 9.999, 10, 11, 60]))
     def tick(self, seconds: float) -> None:
         self.world.clock.advance(timedelta(seconds=seconds))
         self.oracle.now = self.world.clock.now()
 
-    @precondition(lambda self: len(self.tokens) > 3)
-    @rule()
-    def revoke(self) -> None:
+    @precondition(lambda self: len(self.tokens) > 1)
+    @rule(seconds=st.sampled_from([None, 89.999, 90, 300]))
+    def revoke_or_wait_long(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self.tick(seconds)
+            return
         self.world.runner.run(self.world.families.revoke(session_id=self.session_id))
         self.oracle.ended = True
 
@@ -151,7 +180,7 @@ class Refreshing(RuleBasedStateMachine):
 
 
 @pytest.mark.bar("P6", "CHECK-8", "DOT-1617")
-@pytest.mark.timeout(0 if "PORTICO_TEST_MODEL_RUNS" in os.environ else 60)
+@pytest.mark.timeout(0 if IS_FULL else 60)
 def test_family_behaves_as_the_oracle_says(
     settings: Settings, features: list[Feature], reused: list[RefreshTokenReused]
 ) -> None:
