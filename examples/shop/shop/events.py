@@ -16,3 +16,5 @@ class OrderPlaced(Event):
 
     order_id: UUID
     user_id: UserId
+    product: str
+    quantity: int

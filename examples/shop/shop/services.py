@@ -47,7 +47,13 @@ class Orders:
                 )
             )
             await orders.flush()
-            event = OrderPlaced(at=now, order_id=order.id, user_id=UserId(user_id))
+            event = OrderPlaced(
+                at=now,
+                order_id=order.id,
+                user_id=UserId(user_id),
+                product=new.product,
+                quantity=new.quantity,
+            )
             await self._runtime.get(EventBus).emit(event, self._unit)
             return OrderView.model_validate(order)
 

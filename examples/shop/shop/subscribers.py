@@ -4,8 +4,11 @@ from typing import Any
 
 from portico.core.ids import UserId
 from portico.db import DatabaseSession, Unit
+from portico.mail.services import Mailer
 from portico.runtime import Runtime
 from portico.users.events import UserDeleted
+from portico.users.services import Users
+from shop.events import OrderPlaced
 from shop.repositories import OrderRepository
 from shop.schemas import OrderView
 
@@ -13,6 +16,20 @@ from shop.schemas import OrderView
 async def cancel_open_orders(event: UserDeleted, unit: Unit, _runtime: Runtime) -> None:
     """Cancel what is not shipped when an account is closed."""
     await OrderRepository(unit.session).cancel_open(event.user_id, event.at)
+
+
+async def confirm_order(event: OrderPlaced, unit: Unit, runtime: Runtime) -> None:
+    """Write the mail in the order's own transaction: no order, no mail."""
+    person = await Users(runtime, unit).find_user(event.user_id)
+    if person is None:
+        return
+    runtime.get(Mailer).enqueue(
+        unit,
+        template="order_placed",
+        to=person.email,
+        locale=person.locale,
+        context={"name": person.full_name, "item": event.product, "quantity": event.quantity},
+    )
 
 
 async def export_orders(user_id: UserId, session: DatabaseSession) -> Any:

@@ -9,7 +9,11 @@ import pytest
 from portico.composition import migrator_of
 from portico.core.settings import Settings
 from portico.feature import Feature
+from portico.runtime import Runtime
+from portico.testing.mail import CapturedMails
 from portico.testing.people import People
+from shop.repositories import OrderRepository
+from shop.types import OrderStatus
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +32,29 @@ async def test_order_is_placed_and_listed_for_its_owner_only(
     assert (placed.status_code, placed.json()["status"]) == (201, "open")
     assert [order["product"] for order in hers.json()["data"]] == ["teapot"]
     assert his.json()["data"] == []
+
+
+async def test_order_is_confirmed_by_mail(
+    client: httpx2.AsyncClient, people: People, mails: CapturedMails
+) -> None:
+    ada = await people.sign_up("ada@example.com")
+    await client.post(ORDERS, json=TEAPOT, headers=ada.headers)
+
+    mail = mails.last(to="ada@example.com")
+    assert mail.subject == "Your order: 2 × teapot"
+    assert "2 × teapot" in mail.text
+
+
+async def test_closing_the_account_cancels_open_orders(
+    client: httpx2.AsyncClient, people: People, runtime: Runtime
+) -> None:
+    ada = await people.sign_up("ada@example.com")
+    await client.post(ORDERS, json=TEAPOT, headers=ada.headers)
+    await client.request("DELETE", "/api/v1/users/me", json={"password": ada.password}, headers=ada.headers)
+
+    async with runtime.reads() as session:
+        orders = await OrderRepository(session).list_of(ada.id)
+    assert [order.status for order in orders] == [OrderStatus.CANCELLED]
 
 
 async def test_strangers_order_nothing(client: httpx2.AsyncClient) -> None:
