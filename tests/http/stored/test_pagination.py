@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from portico.http.access import public
 from portico.http.dependencies import RuntimeDep
-from portico.http.pagination import Cursors, Ordering, Page, PageQuery, fetch_page
+from portico.http.pagination import Cursors, Ordering, Page, PageQuery, Sortable, fetch_page
 from portico.http.schemas import ResponseModel
 from portico.runtime import Runtime
 from tests.http.shop import client_of, shop_app
@@ -44,7 +44,11 @@ class NoteAnswer(ResponseModel):
 
 
 router = APIRouter()
-COLUMNS = {NoteSort.AT: Note.at, NoteSort.WEIGHT: Note.weight, NoteSort.TEXT: func.lower(Note.text)}
+COLUMNS: dict[NoteSort, Sortable] = {
+    NoteSort.AT: Note.at,
+    NoteSort.WEIGHT: Note.weight,
+    NoteSort.TEXT: func.lower(Note.text),
+}
 
 
 @router.get("/notes", dependencies=[Depends(public)])
