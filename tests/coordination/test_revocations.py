@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -195,6 +195,24 @@ async def test_every_subscriber_hears_even_if_one_fails(log: RevocationLog) -> N
     assert heard == ["user:1"]
 
 
+async def test_what_a_cache_failed_to_forget_it_is_told_again(log: RevocationLog, another: Opens) -> None:
+    async with another() as other:
+        heard: list[str] = []
+
+        def forget_at_the_second_try(subjects: Sequence[str]) -> None:
+            heard.extend(subjects)
+            if len(heard) == 1:
+                raise LookupError
+
+        other.subscribe(forget_at_the_second_try)
+        await revoke(log, "user:1")
+        with suppress(ExceptionGroup):
+            other.trusted()  # SQLite: hears and fails right here; PostgreSQL: has heard and failed meanwhile
+
+        assert other.trusted()
+        assert heard == ["user:1", "user:1"]
+
+
 async def test_process_without_lifespan_appends_and_trusts_nothing(
     log: RevocationLog, heard: list[str], another: Opens
 ) -> None:
@@ -290,6 +308,31 @@ class TestPostgres:
         assert busy < 10
         assert time.monotonic() - started < 1.5
 
+    async def test_numbers_rise_in_the_order_of_commits(
+        self, log: RevocationLog, runtime: Runtime, another: Opens
+    ) -> None:
+        """Else a reader who has passed a higher number would never see the lower one that is committed later."""
+        may_commit = asyncio.Event()
+
+        async def revoke_slowly() -> None:
+            async with (unit := runtime.unit()):
+                await log.append(unit, ["user:1"])
+                unit.before_commit(may_commit.wait)  # type: ignore[arg-type]  # what it returns is not looked at
+
+        async with another() as other:
+            heard: list[str] = []
+            other.subscribe(heard.extend)
+            slow = asyncio.create_task(revoke_slowly())
+            await asyncio.sleep(0.1)
+            quick = asyncio.create_task(revoke(other, "user:2"))
+            await asyncio.sleep(0.3)
+            before = [*heard]
+            may_commit.set()
+            await asyncio.gather(slow, quick)
+
+            assert before == []
+            assert set(heard) == {"user:1", "user:2"}
+
     async def test_nobody_waits_longer_than_a_lease(self, log: RevocationLog, runtime: Runtime) -> None:
         await self.add_worker(runtime, "interval '1 minute'")
         started = time.monotonic()
@@ -332,6 +375,30 @@ class TestPostgres:
         await until(log.trusted)
 
         assert not right_after
+        await connection.close()
+
+    async def test_read_without_a_lease_is_not_believed(
+        self, log: RevocationLog, heard: list[str], another: Opens, settings: Settings, clock: FrozenClock
+    ) -> None:
+        """It reads, somebody revokes and finds its lease run out, it confirms: it must read again to believe."""
+        connection = await self.connect(settings)
+        log._follower.wake()  # type: ignore[union-attr]  # a beat now, so that none comes in between
+        await asyncio.sleep(0.05)
+        await connection.execute(
+            "UPDATE portico_workers SET lease_until = clock_timestamp() - interval '1 second'"
+        )
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("LOCK TABLE portico_workers IN EXCLUSIVE MODE")
+        clock.advance(timedelta(seconds=TRUST_SECONDS + 0.1))
+        log._follower.wake()  # type: ignore[union-attr]
+        await self.until_blocked(connection)
+        async with another(follows=False) as command:
+            await revoke(command, "user:1")
+        await transaction.rollback()
+        await until(log.trusted)
+
+        assert heard == ["user:1"]
         await connection.close()
 
     async def test_worker_that_lost_its_row_forgets_everything_and_comes_back(

@@ -30,6 +30,8 @@ class Worker(NamedTable):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     position: Mapped[int] = mapped_column(BigInteger)
-    lease_until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    lease_until: Mapped[datetime] = mapped_column(
+        UtcDateTime
+    )  # no index: each beat would have to change it, too
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     description: Mapped[str] = mapped_column(String(200))

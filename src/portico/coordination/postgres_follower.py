@@ -109,7 +109,8 @@ class PostgresFollower:
             try:
                 await self._follow_until_cut()
             except Exception as error:  # noqa: BLE001 - the edge of a task: recorded, and tried again
-                log.warning("revocations_not_heard", error=repr(error))
+                say = log.warning if pause == FIRST_PAUSE_SECONDS else log.debug  # once, not each second
+                say("revocations_not_heard", error=repr(error))
             pause = (
                 FIRST_PAUSE_SECONDS if self._first_read.is_set() else min(pause * 2, LONGEST_PAUSE_SECONDS)
             )

@@ -11,12 +11,14 @@
 local GRAINS = 20
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
+local was_set_back = false
 
 local function without_what_left(entries, period)
   local kept = {math.min(entries[1], now)}
   local total = 0
   for i = 2, #entries, 2 do
     local last = math.min(entries[i], now)
+    was_set_back = was_set_back or last < entries[i]
     if last + period > now then
       kept[#kept + 1] = last
       kept[#kept + 1] = entries[i + 1]
@@ -34,6 +36,16 @@ local function frees_one_at(entries, period, surplus)
     end
   end
   return now
+end
+
+local function store(counts)
+  local ends = now
+  for period, entries in pairs(counts) do
+    if #entries > 1 then
+      ends = math.max(ends, entries[#entries - 1] + tonumber(period))
+    end
+  end
+  redis.call('SET', KEYS[1], cmsgpack.pack(counts), 'PX', math.ceil((ends - now) / 1000) + 1)
 end
 
 local packed = redis.call('GET', KEYS[1])
@@ -56,10 +68,12 @@ for i = 1, #ARGV, 2 do
   end
 end
 if refusal then
+  if was_set_back then
+    store(counts)
+  end
   return refusal
 end
 
-local ends = now
 for i = 1, #ARGV, 2 do
   local entries, period = counts[ARGV[i + 1]], tonumber(ARGV[i + 1])
   local newest = #entries
@@ -69,10 +83,5 @@ for i = 1, #ARGV, 2 do
     entries[1], entries[newest + 1], entries[newest + 2] = now, now, 1
   end
 end
-for period, entries in pairs(counts) do
-  if #entries > 1 then
-    ends = math.max(ends, entries[#entries - 1] + tonumber(period))
-  end
-end
-redis.call('SET', KEYS[1], cmsgpack.pack(counts), 'PX', math.ceil((ends - now) / 1000) + 1)
+store(counts)
 return tightest

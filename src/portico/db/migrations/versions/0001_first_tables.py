@@ -210,7 +210,6 @@ def upgrade() -> None:
         sa.Column("description", sa.String(length=200), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_portico_workers")),
     )
-    op.create_index(op.f("ix_portico_workers_lease_until"), "portico_workers", ["lease_until"], unique=False)
     op.create_table(
         "portico_role_grants",
         sa.Column("principal_id", sa.Uuid(), nullable=False),
@@ -367,7 +366,6 @@ def downgrade() -> None:
     op.drop_index("ix_portico_users_created_at_id", table_name="portico_users")
     op.drop_table("portico_users")
     op.drop_table("portico_role_grants")
-    op.drop_index(op.f("ix_portico_workers_lease_until"), table_name="portico_workers")
     op.drop_table("portico_workers")
     op.drop_index(op.f("ix_portico_token_families_session_id"), table_name="portico_token_families")
     op.drop_index(op.f("ix_portico_token_families_grant_id"), table_name="portico_token_families")
