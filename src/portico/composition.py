@@ -6,6 +6,7 @@ schema checked, coordination, ports, each feature's lifespan, periodic work. HTT
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from portico.coordination.counters import parse_windows
@@ -19,12 +20,16 @@ from portico.core.settings_sources import refuse_unknown_settings
 from portico.db.chains import Chain, check_chain, portico_chain, team_chain
 from portico.db.database import Database, database_url
 from portico.feature import Feature, FeatureSet
-from portico.messaging import EventBus
+from portico.http.idempotency import sweep_answers
+from portico.messaging import EventBus, Periodic
 from portico.messaging.periodic import PeriodicRunner
 from portico.runtime import Runtime
 
 if TYPE_CHECKING:
     from portico.db.migrator import Migrator
+
+GROUND_WORK = Periodic("http.sweep_answers", timedelta(hours=1), sweep_answers)
+"""What the ground floors repeat: answers kept for `Idempotency-Key` are deleted after a day."""
 
 
 def compose(
@@ -133,7 +138,8 @@ async def started(runtime: Runtime) -> AsyncIterator[Runtime]:
     features = runtime.get(FeatureSet).features
     await check_schema(runtime)
     async with opened(runtime):
-        runner = PeriodicRunner(runtime, [work for feature in features for work in feature.periodics])
+        works = [GROUND_WORK, *(work for feature in features for work in feature.periodics)]
+        runner = PeriodicRunner(runtime, works)
         runtime.provide(PeriodicRunner, runner)
         runner.start()
         try:

@@ -1,5 +1,6 @@
 """Versions of single resources: RFC 9110, sections 8.8.3 and 13."""
 
+import time
 from uuid import uuid4
 
 import httpx2
@@ -35,6 +36,14 @@ def test_other_version_is_sent_with_its_tag(header: str | None) -> None:
     Conditions(if_none_match=header).answer(response, 3)
 
     assert response.headers["etag"] == etag_of(3) == '"3"'
+
+
+def test_endless_list_of_tags_names_nothing() -> None:
+    begun = time.process_time()
+    with pytest.raises(PreconditionFailed):
+        Conditions(if_match=" " * 16_000 + '"3"').require(3)
+
+    assert time.process_time() - begun < 0.05
 
 
 async def test_conditions_over_http(client: httpx2.AsyncClient) -> None:
