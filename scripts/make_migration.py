@@ -7,8 +7,8 @@ import asyncio
 import subprocess
 import sys
 
-from portico.db.drafting import draft_migration
 from portico.db.chains import portico_chain
+from portico.db.drafting import draft_migration
 
 if __name__ == "__main__":
     path = asyncio.run(draft_migration(portico_chain(), sys.argv[1]))

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
-from shop.feature import shop_feature
 
 from portico.app import default_features
 from portico.feature import Feature
+from shop.feature import shop_feature
 
 pytest_plugins = ["portico.testing.plugin"]
 

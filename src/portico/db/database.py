@@ -40,7 +40,14 @@ def database_url(settings: Settings, *, owner: bool = False) -> URL:
     backend = url.drivername.split("+")[0]
     if backend not in drivers:
         raise ValueError(f"unknown database {backend!r}: use sqlite:///… or postgresql://…")
-    return url.set(drivername=drivers[backend])
+    return _as_the_driver_calls_it(url.set(drivername=drivers[backend]))
+
+
+def _as_the_driver_calls_it(url: URL) -> URL:
+    """Return the URL with libpq's `sslmode`, which everybody writes, under asyncpg's name for it."""
+    if "sslmode" not in url.query:
+        return url
+    return url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
 
 
 class Database:
