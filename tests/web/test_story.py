@@ -208,6 +208,8 @@ async def test_a_new_address_needs_the_password(browser: Browser, mails: Capture
 
     assert page.status == 403
     assert page.alert() == "The password is wrong"
+    field = next(each for each in page.root.all("input") if each.get("name") == "password")
+    assert (field.get("aria-invalid"), field.get("aria-describedby")) == ("true", "password-fault")
     assert mails.to("countess@example.com") == []
 
 

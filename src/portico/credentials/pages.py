@@ -20,6 +20,7 @@ from portico.http.dependencies import RuntimeDep
 from portico.http.markers import limited, without_idempotency
 from portico.runtime import Runtime
 from portico.tokens.errors import TokenInvalid
+from portico.tokens.settings import TokensSettings
 from portico.users.addresses import parse_address
 from portico.users.schemas import MAX_TOKEN
 from portico.web.forms import Form, FormDep, missing
@@ -93,4 +94,10 @@ async def _reset(recovery: PasswordRecovery, form: Form) -> None:
 
 
 def _context(runtime: Runtime, token: str = "", address: str | None = None) -> dict[str, Any]:
-    return {"token": token, "address": address, "rules": runtime.section(CredentialsSettings)}
+    minutes = round(runtime.section(TokensSettings).code_lifetime.total_seconds() / 60)
+    return {
+        "token": token,
+        "address": address,
+        "code_minutes": minutes,
+        "rules": runtime.section(CredentialsSettings),
+    }

@@ -13,7 +13,7 @@ from portico.core.ids import UserId
 from portico.http.dependencies import PrincipalDep, RuntimeDep
 from portico.users.dependencies import UsersDep
 from portico.users.types import Account
-from portico.web.forms import Form
+from portico.web.forms import Form, blame
 from portico.web.rendering import refused, render, see_other
 
 
@@ -21,6 +21,8 @@ class AccountPage:
     """One page of the account, for the person who looks at it."""
 
     template: ClassVar[str]
+    password_field: ClassVar[str] = "password"
+    """Where a wrong password is told that was to confirm an act."""
 
     def __init__(
         self, request: Request, runtime: RuntimeDep, principal: PrincipalDep, users: UsersDep
@@ -41,7 +43,8 @@ class AccountPage:
 
     async def refused(self, form: Form, refusal: PorticoError) -> Response:
         """Return the page with a form that was refused."""
-        return refused(self.request, self.template, form, refusal, **await self._context())
+        blamed = blame(refusal, "password_incorrect", self.password_field)
+        return refused(self.request, self.template, form, blamed, **await self._context())
 
     def done(self, path: str, message: str) -> Response:
         """Lead on after a form that worked; `message`, a marked text, is shown there once."""

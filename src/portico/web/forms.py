@@ -119,6 +119,13 @@ def missing(form: Form, *names: str) -> Invalid:
     return Invalid(errors=[FieldFault("missing", FILL_IN, name) for name in empty])
 
 
+def blame(refusal: PorticoError, code: str, name: str) -> PorticoError:
+    """Point a refusal with this code at the field that caused it, where it names none itself."""
+    if refusal.code == code and not refusal.errors:
+        refusal.errors = (FieldFault(code, refusal.detail, name),)
+    return refusal
+
+
 def faults_of(error: ValidationError) -> tuple[FieldFault, ...]:
     """Return pydantic's findings in our words; what was typed is not repeated."""
     return tuple(

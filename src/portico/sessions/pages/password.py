@@ -33,6 +33,7 @@ class PasswordPage(AccountPage):
     """The form for a new password."""
 
     template = "sessions/password.html.jinja"
+    password_field = "current_password"
 
     async def more(self, account: Account) -> dict[str, Any]:
         """Return what is asked of a password."""

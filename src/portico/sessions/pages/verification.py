@@ -24,6 +24,7 @@ from portico.sessions.schemas import PageVerification
 from portico.sessions.services import PageSessions
 from portico.sessions.types import AuthMethod
 from portico.tokens.errors import TokenInvalid
+from portico.tokens.settings import TokensSettings
 from portico.tokens.types import RedeemedToken
 from portico.users.addresses import parse_address
 from portico.users.schemas import MAX_TOKEN, EmailResend
@@ -76,11 +77,11 @@ async def show_verification(request: Request, runtime: RuntimeDep) -> Response:
     """Show what a click would prove, or the form for the code; changes nothing."""
     token = request.query_params.get("token")
     if token is None:
-        return render(request, BY_CODE)
+        return render(request, BY_CODE, **_code_context(runtime))
     try:
         proof = await _examine(request, runtime, token)
     except PorticoError as refusal:
-        return refused(request, BY_CODE, Form(), refusal)
+        return refused(request, BY_CODE, Form(), refusal, **_code_context(runtime))
     return render(request, BY_LINK, **_context(runtime, token, proof))
 
 
@@ -93,7 +94,7 @@ async def verify(request: Request, runtime: RuntimeDep, form: FormDep) -> Respon
     try:
         proof = await _examine(request, runtime, token)
     except PorticoError as refusal:
-        return refused(request, BY_CODE, Form(), refusal)
+        return refused(request, BY_CODE, Form(), refusal, **_code_context(runtime))
     try:
         wish = form.parse(PageVerification)
         if proof.is_known:
@@ -112,7 +113,7 @@ async def resend(request: Request, runtime: RuntimeDep, form: FormDep) -> Respon
         address = parse_address(form.parse(EmailResend).email)
         await EmailAddresses(runtime, runtime.unit()).resend(address)
     except PorticoError as refusal:
-        return refused(request, BY_CODE, form, refusal)
+        return refused(request, BY_CODE, form, refusal, **_code_context(runtime))
     return see_other(
         request, "/verify", mark("If the address waits to be confirmed, a message is on its way there.")
     )
@@ -127,7 +128,7 @@ async def _verify_by_code(request: Request, runtime: Runtime, form: Form) -> Res
             parse_address(wish.email), wish.code.get_secret_value(), wish.password.get_secret_value()
         )
     except PorticoError as refusal:
-        return refused(request, BY_CODE, form, refusal)
+        return refused(request, BY_CODE, form, refusal, **_code_context(runtime))
     return await _let_in(request, runtime, account, AuthMethod.PASSWORD)
 
 
@@ -157,3 +158,7 @@ async def _let_in(request: Request, runtime: Runtime, account: Account, method: 
 
 def _context(runtime: Runtime, token: str, proof: Proof) -> dict[str, Any]:
     return {"token": token, "proof": proof, "rules": runtime.section(CredentialsSettings)}
+
+
+def _code_context(runtime: Runtime) -> dict[str, Any]:
+    return {"code_minutes": round(runtime.section(TokensSettings).code_lifetime.total_seconds() / 60)}
