@@ -203,10 +203,12 @@ class Settings(BaseSettings):
     outbound: OutboundSettings = OutboundSettings()
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _sections: dict[type, object] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self._given = given
+        self._sections = {type(value): value for _, value in self}
 
     @classmethod
     def settings_customise_sources(
@@ -240,10 +242,9 @@ class Settings(BaseSettings):
         Raises:
             LookupError: no enabled feature declares them.
         """
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            if type(value) is kind:
-                return value
+        section = self._sections.get(kind)
+        if isinstance(section, kind):
+            return section
         raise LookupError(f"no enabled feature declares {kind.__name__}")
 
     def changed(self, **given: Any) -> Self:
