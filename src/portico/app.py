@@ -13,12 +13,13 @@ from portico.access.feature import access_feature
 from portico.admin.feature import admin_feature
 from portico.audit.feature import audit_feature
 from portico.composition import check_schema, compose, started
+from portico.coordination.redis import describe_redis
 from portico.core.clock import Clock
 from portico.core.entropy import Entropy
 from portico.core.logging import configure_logging
 from portico.core.settings import Settings
 from portico.credentials.feature import credentials_feature
-from portico.feature import AccountSection, Feature, FeatureSet
+from portico.feature import AccountSection, Feature, FeatureSet, HealthCheck
 from portico.http.application import install_http
 from portico.keys.feature import keys_feature
 from portico.mail.feature import mail_feature
@@ -112,9 +113,14 @@ def assemble(runtime: Runtime, lifespan: Lifespan | None = None) -> FastAPI:
         runtime,
         authenticators=[make for feature in features for make in feature.authenticators],
         readiness=[check_schema],
-        health_checks=[check for feature in features for check in feature.health_checks],
+        health_checks=_health_checks(runtime),
     )
     return app
+
+
+def _health_checks(runtime: Runtime) -> list[HealthCheck]:
+    checks = [check for feature in runtime.get(FeatureSet).features for check in feature.health_checks]
+    return [HealthCheck("redis", describe_redis), *checks] if runtime.settings.redis.url else checks
 
 
 def _navigation(features: Sequence[Feature]) -> list[AccountSection]:
