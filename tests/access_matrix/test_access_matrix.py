@@ -5,10 +5,7 @@ does a row without a route. Every request carries a body that would do what the 
 is refused has been refused for who he is. What is refused writes nothing.
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx2
@@ -20,44 +17,13 @@ from portico.http.routing import RouteRow, UndeclaredRoutes, check_routes, route
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from tests.access_matrix.scene import COLUMNS, Scene
+from tests.access_matrix.table import Row, read_table
 from tests.integration.ground import TRACES, assert_problem, stored
 from tests.sessions.people import FAST_HASHES
 
 pytestmark = pytest.mark.anyio
 
-TABLE = Path(__file__).with_name("matrix.toml")
-FORM = "application/x-www-form-urlencoded"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What the file says of one route: what it asks for, the status for each column, how it is asked."""
-
-    name: str
-    needs: str
-    statuses: Mapping[str, int]
-    body: Mapping[str, Any] | None
-    form: Mapping[str, str] | None
-
-    @property
-    def method(self) -> str:
-        return self.name.split(" ")[0]
-
-    @property
-    def path(self) -> str:
-        return self.name.split(" ")[1]
-
-
-def read_table() -> dict[str, Row]:
-    """Return the rows of the file by `METHOD path`."""
-    given = tomllib.loads(TABLE.read_text(encoding="utf-8"))
-    assert tuple(given["columns"]) == COLUMNS
-    rows = {}
-    for name, (needs, *statuses) in given["routes"].items():
-        columns = dict(zip(COLUMNS, statuses, strict=True))
-        rows[name] = Row(name, needs, columns, given["bodies"].get(name), given["forms"].get(name))
-    return rows
 
 
 def needs_of(app: FastAPI) -> dict[str, str]:
@@ -74,7 +40,7 @@ def _name(row: RouteRow) -> str:
 
 @pytest.fixture
 def settings_overrides() -> dict[str, Any]:
-    return {"credentials": FAST_HASHES}
+    return {"credentials": FAST_HASHES, "logging": {"access": False}}
 
 
 @pytest.fixture

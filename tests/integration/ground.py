@@ -1,13 +1,13 @@
 """What attacks share: a small population, a fingerprint of all that is stored, and what a refusal must look like."""
 
 import hashlib
+import os
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import httpx2
 from sqlalchemy import LargeBinary, Table, select
 
 from portico.access.services import Grants
@@ -21,6 +21,8 @@ from portico.sessions.types import AuthMethod, Transport
 from portico.users.types import Account
 from tests.sessions.people import add_person
 
+SCALE = int(os.environ.get("PORTICO_TEST_SCALE", "1"))
+"""How much longer than in the quick run the samples are."""
 API = "/api/v1"
 EVIL = "evil.example"
 MOVES_BY_ITSELF = frozenset({"portico_workers"})
@@ -143,8 +145,20 @@ async def dump(runtime: Runtime) -> str:
     return "\n".join(lines)
 
 
+class Answered(Protocol):
+    """What is looked at in an answer; of the client's and of `tests.integration.wire`."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def text(self) -> str: ...
+    def json(self) -> Any: ...
+
+
 def assert_problem(
-    answer: httpx2.Response, *statuses: int, code: str | None = None, told: str | None = None
+    answer: Answered, *statuses: int, code: str | None = None, told: str | None = None
 ) -> dict[str, Any]:
     """Assert that an answer is a whole problem document and gives nothing of the inside away; return it.
 
