@@ -1,6 +1,7 @@
 """Rate limits of requests: who is counted, where, and what he is told."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from portico.coordination.counters import Counters, Verdict, Window
+from portico.coordination.memory import MemoryCounters
 from portico.core.settings import RateLimitSettings
 from portico.http.edge.limits import UnknownRouteLimit
 from portico.runtime import Runtime
@@ -174,3 +177,36 @@ async def test_garbage_in_a_forwarded_header_gives_no_budget_of_its_own(proxied:
     ]
 
     assert tries == [200] * 8 + [429]
+
+
+class SharedCounters:
+    """Counts elsewhere: every hit has to be waited for."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self._counters = MemoryCounters(clock)
+
+    async def hit(self, key: str, limits: Sequence[Window]) -> Verdict:
+        await asyncio.sleep(0)
+        return self._counters.hit_now(key, limits)
+
+
+async def test_counters_that_have_to_be_waited_for_hold_the_same_limits(
+    runtime: Runtime, clock: FrozenClock
+) -> None:
+    runtime.provide(Counters, SharedCounters(clock))
+    app, _ = shop_app(runtime)
+    async with client_of(app) as client:
+        assert await statuses(client, 9, "GET", OPEN) == [200] * 8 + [429]
+        assert await statuses(client, 4, "POST", SIGN_IN, json=ORDER, headers=ADA) == [200] * 3 + [429]
+
+
+@pytest.mark.bar("CHECK-24", "ASVS-16.5.3")
+async def test_counters_that_fail_let_nobody_through(runtime: Runtime) -> None:
+    class Failing:
+        async def hit(self, key: str, limits: Sequence[Window]) -> Verdict:
+            raise RuntimeError("counters are away")
+
+    runtime.provide(Counters, Failing())
+    app, _ = shop_app(runtime)
+    async with client_of(app) as client:
+        assert (await client.get(OPEN)).status_code == 500
