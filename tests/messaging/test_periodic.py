@@ -48,3 +48,35 @@ async def test_wake_does_not_wait_for_the_turn(runtime: Runtime) -> None:
         await runs.acquire()
     runner.wake("unknown")
     await runner.stop()
+
+
+async def test_stopping_lets_a_run_end_and_begins_no_other(runtime: Runtime) -> None:
+    """Cancelled inside a transaction, a connection once came back to its pool with a traceback in the log."""
+    begun, ended = asyncio.Event(), []
+
+    async def work(_: Runtime) -> None:
+        begun.set()
+        await asyncio.sleep(0.05)
+        ended.append(True)
+
+    runner = PeriodicRunner(runtime, [Periodic("slow", timedelta(0), work)])
+    runner.start()
+    await begun.wait()
+    await runner.stop()
+
+    assert ended == [True]
+
+
+async def test_stopping_cancels_what_does_not_end(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portico.messaging.periodic.GRACE_SECONDS", 0.01)
+    begun = asyncio.Event()
+
+    async def work(_: Runtime) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    runner = PeriodicRunner(runtime, [Periodic("endless", timedelta(0), work)])
+    runner.start()
+    await begun.wait()
+    async with asyncio.timeout(5):
+        await runner.stop()

@@ -15,6 +15,9 @@ from portico.runtime import Runtime
 
 log = structlog.get_logger("portico.periodic")
 
+GRACE_SECONDS = 5.0
+"""How long a run under way may take to end when the process stops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
@@ -33,6 +36,7 @@ class PeriodicRunner:
         self._works = works
         self._wakes = {work.name: asyncio.Event() for work in works}
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_stopping = False
 
     def start(self) -> None:
         """Begin; call inside the event loop."""
@@ -41,9 +45,14 @@ class PeriodicRunner:
         ]
 
     async def stop(self) -> None:
-        """Cancel every task and wait until each has ended."""
-        for task in self._tasks:
-            task.cancel()
+        """Let the runs under way end, which may be inside a transaction; cancel what takes longer than the grace."""
+        self._is_stopping = True
+        for wake in self._wakes.values():
+            wake.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=GRACE_SECONDS)
+            for task in late:
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def wake(self, name: str) -> None:
@@ -53,7 +62,7 @@ class PeriodicRunner:
 
     async def _repeat(self, work: Periodic) -> None:
         wake = self._wakes[work.name]
-        while True:
+        while not self._is_stopping:
             wake.clear()
             try:
                 await work.run(self._runtime)
