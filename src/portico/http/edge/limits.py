@@ -19,24 +19,38 @@ from portico.http.routing import RouteEntry, RouteTable, class_of
 type RawHeaderList = list[tuple[bytes, bytes]]
 
 
+class Shown(NamedTuple):
+    """How one window is told: the beginning of `RateLimit`, and what stays the same on every answer."""
+
+    prefix: bytes
+    constant: tuple[tuple[bytes, bytes], tuple[bytes, bytes]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Limit:
-    """Windows that hold together, and how they are named in a key and in `RateLimit-Policy`."""
+    """Windows that hold together, how they are named in a key, and how each is told (by its amount)."""
 
     name: str
     windows: tuple[Window, ...]
-    policy: bytes
-    by_amount: dict[int, bytes]
+    shown: dict[int, Shown]
 
     @classmethod
     def of(cls, name: str, windows: tuple[Window, ...]) -> "Limit":
         """Return the limit called `name`."""
-        shown = {window: f"{name}-{window.name}" for window in windows}
         policy = ", ".join(
-            f'"{shown[window]}";q={window.amount};w={window.period_seconds}' for window in windows
+            f'"{name}-{each.name}";q={each.amount};w={each.period_seconds}' for each in windows
         )
-        by_amount = {window.amount: f'"{shown[window]}"'.encode("ascii") for window in windows}
-        return cls(name, windows, policy.encode("ascii"), by_amount)
+        shown = {
+            window.amount: Shown(
+                f'"{name}-{window.name}";r='.encode("ascii"),
+                (
+                    (b"ratelimit-policy", policy.encode("ascii")),
+                    (b"x-ratelimit-limit", str(window.amount).encode("ascii")),
+                ),
+            )
+            for window in windows
+        }
+        return cls(name, windows, shown)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,14 +137,14 @@ class RateLimits:
 
     def headers(self, standing: Standing) -> RawHeaderList:
         """Return the fields of draft-ietf-httpapi-ratelimit-headers and the older ones (reset as a Unix time)."""
-        limit, verdict = standing.limit, standing.verdict
-        reset = math.ceil(verdict.reset_after)
-        name = limit.by_amount.get(verdict.limit, b'"limit"')
+        limit, (_, amount, remaining, reset_after, _) = standing
+        reset = math.ceil(reset_after)
+        prefix, constant = limit.shown[amount]
+        left = b"%d" % remaining
         return [
-            (b"ratelimit", b"%b;r=%d;t=%d" % (name, verdict.remaining, reset)),
-            (b"ratelimit-policy", limit.policy),
-            (b"x-ratelimit-limit", b"%d" % verdict.limit),
-            (b"x-ratelimit-remaining", b"%d" % verdict.remaining),
+            *constant,
+            (b"ratelimit", b"%b%b;t=%d" % (prefix, left, reset)),
+            (b"x-ratelimit-remaining", left),
             (b"x-ratelimit-reset", b"%d" % (self._clock.now().timestamp() + reset)),
         ]
 
