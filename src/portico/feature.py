@@ -10,7 +10,6 @@ from typing import Any
 
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.routing import BaseRoute
 
 from portico.core.ids import UserId
 from portico.core.permissions import Permission
@@ -65,7 +64,7 @@ class Feature:
     name: str
     routers: Sequence[APIRouter] = ()
     pages: Sequence[APIRouter] = ()
-    root_routes: Sequence[APIRouter | BaseRoute] = ()
+    root_routes: Sequence[APIRouter] = ()
     authenticators: Sequence[Callable[[Runtime], Authenticator]] = ()
     subscribers: Sequence[Subscription] = ()
     periodics: Sequence[Periodic] = ()
