@@ -47,7 +47,7 @@ class Bars:
         ]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Collector:
     """A pytest plug-in that notes which test names which row."""
 
