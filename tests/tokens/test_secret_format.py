@@ -75,6 +75,13 @@ def test_secret_hash_refuses_a_second_text_for_the_same_bytes() -> None:
         secret_hash(body + checksum(body))
 
 
+@pytest.mark.parametrize("size", [0, 16, 40, 44, 86])
+def test_secret_hash_refuses_another_length_even_with_a_checksum_that_fits(size: int) -> None:
+    body = "ptk_" + "A" * size
+    with pytest.raises(NotASecret):
+        secret_hash(body + checksum(body))
+
+
 @given(st.text(max_size=80))
 def test_secret_hash_refuses_any_other_text(text: str) -> None:
     with pytest.raises(NotASecret):
