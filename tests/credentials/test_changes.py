@@ -11,6 +11,7 @@ from portico.core import failpoints
 from portico.core.ids import SessionId, new_id
 from portico.credentials.errors import PasswordIncorrect, PasswordRejected, TooManyAttempts
 from portico.credentials.events import PasswordChanged
+from portico.credentials.models import PasswordCredential
 from portico.credentials.services import AddressProofs, PasswordChange, PasswordRecovery, Registration
 from portico.mail.models import MailMessage
 from portico.mail.services import MailWake
@@ -380,6 +381,14 @@ class TestLinkOnAnUnknownDevice:
         assert (account.username, account.full_name, account.email_verified) == (None, None, True)
         assert await knows_password(runtime, ADA, NEW)
         assert not await knows_password(runtime, ADA, PASSWORD)
+
+    @pytest.mark.bar("CHECK-10")
+    async def test_afresh_leaves_no_password_at_all(self, runtime: Runtime, mails: CapturedMails) -> None:
+        await register(runtime)
+
+        await EmailAddresses(runtime, runtime.unit()).verify(token_in(mails), afresh=True)
+
+        assert await count(runtime, PasswordCredential) == 0
 
     async def test_guesses_at_it_are_counted(self, runtime: Runtime, mails: CapturedMails) -> None:
         await register(runtime)

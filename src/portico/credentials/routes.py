@@ -7,6 +7,7 @@ from portico.credentials.dependencies import (
     PasswordRecoveryDep,
     RegistrationDep,
     SetupDep,
+    UsersDep,
 )
 from portico.credentials.errors import (
     HashingBusy,
@@ -35,7 +36,6 @@ from portico.http.markers import limited, without_idempotency
 from portico.http.problems import describes
 from portico.tokens.errors import CodeInvalid, TokenExpired, TokenInvalid, TokenUsed
 from portico.users.addresses import parse_address
-from portico.users.dependencies import UsersDep
 from portico.users.errors import (
     EmailMalformed,
     EmailTaken,

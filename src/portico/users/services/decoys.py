@@ -20,14 +20,18 @@ async def counting_only_if(condition: object, unit: Unit) -> AsyncIterator[None]
     """Run the block's writes and keep them only if `condition`; otherwise they are taken back unseen."""
     session = unit.session
     await session.flush()
-    savepoint = await session.begin_nested()
     try:
-        yield
-        await session.flush()
-    except BaseException:
-        await savepoint.rollback()
-        raise
-    await (savepoint.commit() if condition else savepoint.rollback())
+        async with session.begin_nested():
+            yield
+            await session.flush()
+            if not condition:
+                raise _TakenBack
+    except _TakenBack:
+        return
+
+
+class _TakenBack(Exception):
+    """Ends the savepoint of work that must leave nothing."""
 
 
 def nobody(runtime: Runtime, address: Address) -> Account:
