@@ -28,8 +28,6 @@ FAILED_SIGN_IN = "password.refused"
 
 _PERSON: tuple[Any, ...] = (
     User.id,
-    EmailAddress.address.label("email"),
-    EmailAddress.verified_at,
     User.username,
     User.full_name,
     User.locale,
@@ -47,11 +45,17 @@ class PeopleRepository(Repository[User]):
     async def list_people(
         self, query: PersonListQuery, cursors: Cursors, count_once: CountOnce
     ) -> Slice[Any]:
-        """Return one page of living people; by cursor it costs the same at any depth."""
-        statement = _filtered(_with_address(select(*_PERSON)), query)
+        """Return one page of living people; by cursor it costs the same at any depth.
+
+        Addresses are joined only where the order or a filter needs them; those that are shown are read by `completed`.
+        """
+        needs_address = query.q is not None or query.verified is not None
+        counted = _filtered(_living(with_address=needs_address), query)
+        sorts_by_address = query.sort_by is PersonSort.EMAIL
+        statement = _filtered(_living(with_address=needs_address or sorts_by_address), query)
 
         async def count() -> int:
-            return await count_once(lambda: count_rows(self.session, _counted(query)))
+            return await count_once(lambda: count_rows(self.session, counted))
 
         return await fetch_page(
             self.session,
@@ -66,29 +70,41 @@ class PeopleRepository(Repository[User]):
     async def find_person(self, user_id: UUID) -> Person | None:
         """Return a living person, with what this transaction has changed of him."""
         await self.flush()
-        row = (await self.session.execute(_with_address(select(*_PERSON)).where(User.id == user_id))).first()
-        if row is None:
-            return None
-        return (await self.completed([row]))[0]
+        row = (await self.session.execute(_living().where(User.id == user_id))).first()
+        return next(iter(await self.completed([row])), None) if row else None
 
     async def completed(self, rows: Collection[Any]) -> list[Person]:
-        """Add roles and last use to the rows of people: two statements, however many rows."""
+        """Add address, roles and last use to the rows of people: three statements, however many rows.
+
+        Who was deleted since the rows were read has no address any more, and is left out.
+        """
         ids = [row[0] for row in rows]
         roles: dict[UUID, list[PlatformRole]] = {}
         for principal_id, role in await self._roles(ids):
             roles.setdefault(principal_id, []).append(role)
-        seen = dict(await self._last_seen(ids))
-        return [_person(row, tuple(roles.get(row[0], ())), seen.get(row[0])) for row in rows]
+        addresses, seen = await self._addresses(ids), await self._last_seen(ids)
+        return [
+            _person(row, addresses[row[0]], tuple(roles.get(row[0], ())), seen.get(row[0]))
+            for row in rows
+            if row[0] in addresses
+        ]
+
+    async def _addresses(self, ids: Collection[UUID]) -> dict[UUID, tuple[str, bool]]:
+        query = select(EmailAddress.user_id, EmailAddress.address, EmailAddress.verified_at).where(
+            EmailAddress.user_id.in_(ids), EmailAddress.is_primary, EmailAddress.released_at.is_(None)
+        )
+        found = await self.session.execute(query)
+        return {row.user_id: (row.address, row.verified_at is not None) for row in found}
 
     async def _roles(self, ids: Collection[UUID]) -> list[tuple[UUID, PlatformRole]]:
         query = select(RoleGrant.principal_id, RoleGrant.role).where(RoleGrant.principal_id.in_(ids))
         found = await self.session.execute(query.order_by(RoleGrant.role))
         return [(row.principal_id, row.role) for row in found]
 
-    async def _last_seen(self, ids: Collection[UUID]) -> list[tuple[UUID, datetime]]:
+    async def _last_seen(self, ids: Collection[UUID]) -> dict[UUID, datetime]:
         query = select(Session.user_id, func.max(Session.last_seen_at).label("seen"))
         found = await self.session.execute(query.where(Session.user_id.in_(ids)).group_by(Session.user_id))
-        return [(row.user_id, row.seen) for row in found]
+        return {row.user_id: row.seen for row in found}
 
     async def lock_superusers(self) -> None:
         """Let nobody else give or take the role until the commit."""
@@ -181,20 +197,15 @@ def _order(query: PersonListQuery) -> Ordering:
     return Ordering(User.created_at, User.id, descending=query.descending)
 
 
-def _with_address(statement: Select[Any]) -> Select[Any]:
+def _living(*, with_address: bool = False) -> Select[Any]:
+    statement = select(*_PERSON).where(User.deleted_at.is_(None))
+    if not with_address:
+        return statement
     return statement.join_from(
         User,
         EmailAddress,
         and_(EmailAddress.user_id == User.id, EmailAddress.is_primary, EmailAddress.released_at.is_(None)),
-    ).where(User.deleted_at.is_(None))
-
-
-def _counted(query: PersonListQuery) -> Select[Any]:
-    """Return what is counted: without the join where no filter needs the address."""
-    needs_address = query.q is not None or query.verified is not None
-    if needs_address:
-        return _filtered(_with_address(select(User.id)), query)
-    return _filtered(select(User.id).where(User.deleted_at.is_(None)), query)
+    )
 
 
 def _filtered(statement: Select[Any], query: PersonListQuery) -> Select[Any]:
@@ -235,20 +246,22 @@ def _trail_conditions(query: TrailQuery) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _person(row: Any, roles: tuple[PlatformRole, ...], last_seen_at: datetime | None) -> Person:
-    (id_, email, verified_at, username, full_name, locale, timezone, status, created, updated, version) = row
+def _person(
+    row: Any, address: tuple[str, bool], roles: tuple[PlatformRole, ...], last_seen_at: datetime | None
+) -> Person:
+    id_, username, full_name, locale, timezone, status, created_at, updated_at, version = row
     return Person(
         id=id_,
-        email=email,
-        email_verified=verified_at is not None,
+        email=address[0],
+        email_verified=address[1],
         username=username,
         full_name=full_name,
         locale=locale,
         timezone=timezone,
         status=status,
         roles=roles,
-        created_at=created,
-        updated_at=updated,
+        created_at=created_at,
+        updated_at=updated_at,
         last_seen_at=last_seen_at,
         version=version,
     )

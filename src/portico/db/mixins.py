@@ -24,9 +24,12 @@ class Timestamped:
 
 
 class SoftDeleted:
-    """Deleted for people at `deleted_at`, for the database when the purge comes by."""
+    """Deleted for people at `deleted_at`, for the database when the purge comes by.
 
-    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None, index=True, sort_order=92)
+    Without an index of its own: nearly all rows are living, and planners that do not know it would use it for them.
+    """
+
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None, sort_order=92)
 
 
 class Versioned:

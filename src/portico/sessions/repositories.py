@@ -133,8 +133,13 @@ _SIGN_IN_FACTS = select(
     exists(_OWN_SESSIONS).label("has_signed_in"),
     exists(
         _OWN_SESSIONS.where(
-            _SESSION.c.user_agent == bindparam("user_agent", type_=_SESSION.c.user_agent.type),
-            _SESSION.c.client_address == bindparam("client_address", type_=_SESSION.c.client_address.type),
+            # Programs that say nothing of themselves are recognised, too: NULL is the same as NULL here.
+            _SESSION.c.user_agent.is_not_distinct_from(
+                bindparam("user_agent", type_=_SESSION.c.user_agent.type)
+            ),
+            _SESSION.c.client_address.is_not_distinct_from(
+                bindparam("client_address", type_=_SESSION.c.client_address.type)
+            ),
         )
     ).label("knows_device"),
 )
@@ -176,12 +181,14 @@ class SessionRepository(Repository[Session]):
 
     async def find_live(self, session_id: UUID, now: datetime) -> LiveSession | None:
         """Return the session if it, its person and the person's account are good at `now`; one statement."""
-        found = await self.session.execute(_LIVE_BY_ID, {"session_id": session_id, "now": now})
+        connection = await self.session.connection()
+        found = await connection.execute(_LIVE_BY_ID, {"session_id": session_id, "now": now})
         return _live_session(found.all())
 
     async def find_live_by_cookie(self, cookie_hash: bytes, now: datetime) -> LiveSession | None:
         """Return the browser session with this cookie, on the same terms."""
-        found = await self.session.execute(_LIVE_BY_COOKIE, {"cookie_hash": cookie_hash, "now": now})
+        connection = await self.session.connection()
+        found = await connection.execute(_LIVE_BY_COOKIE, {"cookie_hash": cookie_hash, "now": now})
         return _live_session(found.all())
 
     async def lock_user(self, user_id: UUID) -> LockedPerson | None:
@@ -190,7 +197,8 @@ class SessionRepository(Repository[Session]):
         Whoever ends or adds several sessions of one person takes this lock first, then token families, then
         sessions: one order for all, so that no two of them wait for each other.
         """
-        row = (await self.session.execute(_LOCK_USER, {"user_id": user_id})).first()
+        connection = await self.session.connection()
+        row = (await connection.execute(_LOCK_USER, {"user_id": user_id})).first()
         return LockedPerson(status=row.status, created_at=row.created_at) if row else None
 
     async def sign_in_facts(
@@ -202,7 +210,8 @@ class SessionRepository(Repository[Session]):
         client_address: str | None,
     ) -> SignInFacts:
         """Read what has to be true still; call with the person locked, so that it stays true until the commit."""
-        found = await self.session.execute(
+        connection = await self.session.connection()
+        found = await connection.execute(
             _SIGN_IN_FACTS,
             {
                 "user_id": user_id,
@@ -215,12 +224,14 @@ class SessionRepository(Repository[Session]):
 
     async def add_session(self, **values: Any) -> None:
         """Write one row, without the ORM: sign-in is counted in microseconds."""
-        await self.session.execute(_ADD, values)
+        connection = await self.session.connection()
+        await connection.execute(_ADD, values)
 
     async def renew(self, session_id: UUID, *, now: datetime, idle_until: datetime) -> LiveSession | None:
         """Note that the session was used and move its idle limit, if it and its person are good; one statement."""
         values = {"session_id": session_id, "now": now, "idle_until": idle_until}
-        row = (await self.session.execute(_RENEW, values)).one_or_none()
+        connection = await self.session.connection()
+        row = (await connection.execute(_RENEW, values)).one_or_none()
         return _value(row, frozenset()) if row else None
 
     async def find_for_notice(self, session_id: UUID) -> DeviceNotice | None:

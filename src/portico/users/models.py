@@ -28,7 +28,14 @@ class User(SoftDeleted, Timestamped, Versioned, NamedTable):
             sqlite_where=text("deleted_at IS NULL"),
             postgresql_where=text("deleted_at IS NULL"),
         ),
-        Index("ix_portico_users_created_at_id", "created_at", "id"),
+        # Of the living only, because lists show no others: else planners take "not deleted" for rare, and sort.
+        Index(
+            "ix_portico_users_created_at_id_living",
+            "created_at",
+            "id",
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(
@@ -62,7 +69,9 @@ class EmailAddress(Timestamped, NamedTable):
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("portico_users.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[UUID] = mapped_column(
+        Uuid, ForeignKey("portico_users.id", ondelete="CASCADE"), index=True
+    )
     address: Mapped[str] = mapped_column(String(320))
     normal_form: Mapped[str] = mapped_column(String(320))
     is_primary: Mapped[bool] = mapped_column(Boolean, default=True)

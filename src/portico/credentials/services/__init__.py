@@ -4,7 +4,7 @@ The functions at the end are for the command line, which has a runtime and no re
 """
 
 from portico.credentials.services.admission import RegistrationTokens, TokenAdmission
-from portico.credentials.services.changes import AddressProofs, PasswordChange, PasswordRecovery
+from portico.credentials.services.changes import WELCOME, AddressProofs, PasswordChange, PasswordRecovery
 from portico.credentials.services.guessing import GuessesUnderWay, Guessing
 from portico.credentials.services.proofs import PasswordProof, PasswordProofs, PasswordReauthentication
 from portico.credentials.services.registration import NewRegistration, Registration, Setup
@@ -15,6 +15,7 @@ from portico.users.types import Account
 from portico.users.usernames import parse_username
 
 __all__ = [
+    "WELCOME",
     "AddressProofs",
     "GuessesUnderWay",
     "Guessing",

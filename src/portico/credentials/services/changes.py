@@ -83,6 +83,10 @@ class PasswordChange:
             await self._setting.set_password(account, new_hash, keep=principal.session_id, how="changed")
 
 
+WELCOME = "welcome"
+"""In the payload of a token: it welcomes to an account that an administrator made, whose name and roles stay."""
+
+
 class PasswordRecovery:
     """Lets whoever reads the mail of an address choose a new password; does not sign in."""
 
@@ -161,7 +165,9 @@ class PasswordRecovery:
     async def _reset(self, redeemed: RedeemedToken, new_hash: str) -> Account:
         user_id = UserId(PrincipalId(redeemed.subject_id))
         addresses = EmailAddresses(self._runtime, self._unit)
-        account = await addresses.prove_by_recovery(user_id, redeemed.address or "")
+        account = await addresses.prove_by_recovery(
+            user_id, redeemed.address or "", keeps=redeemed.payload.get(WELCOME) is True
+        )
         await Guessing(self._runtime).reset(user_id, self._unit)
         await self._setting.set_password(account, new_hash, keep=None, how="reset")
         return account

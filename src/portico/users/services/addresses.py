@@ -183,17 +183,19 @@ class EmailAddresses:
                 subject=("user", user_id),
             )
 
-    async def prove_by_recovery(self, user_id: UserId, address: str) -> Account:
+    async def prove_by_recovery(self, user_id: UserId, address: str, *, keeps: bool = False) -> Account:
         """Take a redeemed recovery link as proof of the address it was sent to (normal form), in the open unit.
 
-        Where the address was unproven, all that was set before is wiped: whoever set it may be a stranger.
+        Where the address was unproven, all that was set before is wiped: whoever set it may be a stranger. With
+        `keeps` it stays: the link is the welcome of an account that an administrator made.
 
         Raises:
             TokenInvalid: the person or the address is not the one of the link any more (400).
         """
         user, primary = await self._rows(user_id, address)
         if primary.verified_at is None:
-            await self._wipe(user, None)
+            if not keeps:
+                await self._wipe(user, None)
             await self._mark_verified(user, primary)
         return await self._account(user_id)
 
@@ -316,7 +318,11 @@ class EmailAddresses:
         context: dict[str, Any] = {"name": account.full_name or account.username, **more}
         if token is not None:
             context["url"] = f"{self._runtime.settings.public_url}/verify?token={token.secret}"
-            context |= {"code": token.code, "code_expires_at": token.code_expires_at, "expires_at": token.expires_at}
+            context |= {
+                "code": token.code,
+                "code_expires_at": token.code_expires_at,
+                "expires_at": token.expires_at,
+            }
         self._runtime.get(Mailer).enqueue(
             self._unit, template=template, to=to.deliverable, locale=account.locale, context=context
         )

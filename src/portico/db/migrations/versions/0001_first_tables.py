@@ -247,8 +247,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_portico_users")),
     )
-    op.create_index("ix_portico_users_created_at_id", "portico_users", ["created_at", "id"], unique=False)
-    op.create_index(op.f("ix_portico_users_deleted_at"), "portico_users", ["deleted_at"], unique=False)
+    op.create_index(
+        "ix_portico_users_created_at_id_living",
+        "portico_users",
+        ["created_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
     op.create_index(op.f("ix_portico_users_purge_after"), "portico_users", ["purge_after"], unique=False)
     op.create_index(
         "uq_portico_users_username_key_living",
@@ -362,8 +368,12 @@ def downgrade() -> None:
         postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.drop_index(op.f("ix_portico_users_purge_after"), table_name="portico_users")
-    op.drop_index(op.f("ix_portico_users_deleted_at"), table_name="portico_users")
-    op.drop_index("ix_portico_users_created_at_id", table_name="portico_users")
+    op.drop_index(
+        "ix_portico_users_created_at_id_living",
+        table_name="portico_users",
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
     op.drop_table("portico_users")
     op.drop_table("portico_role_grants")
     op.drop_table("portico_workers")
