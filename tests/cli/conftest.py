@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def portico(
     """Return what runs `portico` with arguments, settings by name, and text on standard input."""
 
     def run(*arguments: str, stdin: str = "", **settings: str) -> Outcome:
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, _environment_kept():
             patch.setattr(sys, "argv", ["portico", *arguments])
             patch.setattr(sys, "stdin", io.StringIO(stdin))
             patch.setattr(sys, "path", [*sys.path])
@@ -56,6 +57,17 @@ def portico(
     root = logging.getLogger()
     for handler in [each for each in root.handlers if getattr(each, "portico", False)]:
         root.removeHandler(handler)  # it writes to a stream that pytest has closed
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Undo what a command hands to its worker processes by the environment."""
+    kept = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
 
 
 def _exit_status() -> int:

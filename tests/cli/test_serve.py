@@ -62,6 +62,21 @@ def test_setup_link_is_not_printed_once_there_is_an_administrator(portico: Porti
     assert "first administrator" not in server.output
 
 
+def test_database_of_production_is_not_migrated_unasked(portico: Portico, tmp_path: Path) -> None:
+    outcome = portico(
+        "serve",
+        "--port=0",
+        ENVIRONMENT="production",
+        PUBLIC_URL="https://id.example.com",
+        SECRET_KEY="kT4!xq9Zp2vLw8RbN6sYc1Jd5Hf7Gm3A",
+        MAIL__URL="smtps://mail.example.com",
+        DATABASE__URL=f"sqlite:///{tmp_path}/of-production.db",
+    )
+
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.strip().endswith("the database is at nothing: run `portico migrate`")
+
+
 def test_port_in_use_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -20,6 +20,7 @@ from portico.cli.processes import command_runtime
 from portico.composition import migrator_of
 from portico.core.settings import Settings
 from portico.credentials.services import issue_setup_link
+from portico.db.chains import SchemaBehind
 from portico.http.server import server_options
 
 BACKLOG: Final = 2048
@@ -31,8 +32,6 @@ def run_server(host: str, port: int, workers: int | None) -> None:
     Raises:
         CommandRefused: the address cannot be listened on.
     """
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, _leave)
     with _listen(host, port) as listener:
         _let_public_url_follow(listener.getsockname()[1])
         if workers is not None:
@@ -60,6 +59,8 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     if settings.workers > 1:
         Multiprocess(config, sockets=[listener]).run()
         return
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _leave)
     server = uvicorn.Server(config)
     server.run(sockets=[listener])
     if not server.started:
@@ -91,9 +92,21 @@ def _let_public_url_follow(port: int) -> None:
 
 
 async def _prepare(settings: Settings) -> str | None:
-    """Migrate what is ours to migrate without asking; return the link that makes the first administrator."""
-    if settings.is_development or settings.database.url is None:
-        await migrator_of(settings, enabled_features(settings)).upgrade()
+    """Migrate what is ours to migrate without asking; return the link that makes the first administrator.
+
+    Raises:
+        SchemaBehind: a database that is not ours to migrate.
+    """
+    try:
+        return await _setup_link(settings)
+    except SchemaBehind:
+        if settings.database.url is not None and not settings.is_development:
+            raise
+    await migrator_of(settings, enabled_features(settings)).upgrade()
+    return await _setup_link(settings)
+
+
+async def _setup_link(settings: Settings) -> str | None:
     async with command_runtime(settings) as runtime:
         return await issue_setup_link(runtime)
 
