@@ -189,3 +189,14 @@ async def test_a_refusal_speaks_german(ground: FastAPI) -> None:
     page = await ProblemPages().render(page_of(ground, accept_language="de"), problem(410))
 
     assert "This link is no longer good" not in bytes(page.body).decode()
+
+
+@pytest.mark.bar("ASVS-3.4.5", "R14")
+@pytest.mark.anyio
+async def test_addresses_that_may_hold_a_token_are_never_sent_on(client: httpx2.AsyncClient) -> None:
+    policies = {
+        path: (await client.get(path, headers={"Accept": "text/html"})).headers["referrer-policy"]
+        for path in ("/login", "/login?next=/account", "/reset?token=x", "/verify?token=x", "/setup?token=x")
+    }
+
+    assert policies == dict.fromkeys(policies, "no-referrer") | {"/login": "same-origin"}

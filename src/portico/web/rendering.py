@@ -58,6 +58,9 @@ def render(
     response = HTMLResponse(html, status)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Language"] = page.language
+    # Without a referrer browsers send `Origin: null` with forms, and older ones then say nothing else of where the
+    # form came from. Only pages whose address may hold a token need to go without (ASVS 5.0 V3.4.5).
+    response.headers["Referrer-Policy"] = "no-referrer" if request.url.query else "same-origin"
     if page.flash:
         flash.clear(runtime, response)
     _remember_language(request, runtime, templates, response)
