@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import quantiles
 
 type Script = Callable[[int, "Answer | None"], bytes]
@@ -98,6 +99,10 @@ def _content_length(head: bytes) -> int:
     return int(head[at + 15 : end if end > 0 else None])
 
 
+def _given(protocol: Connection) -> Connection:
+    return protocol
+
+
 async def run(port: int, script: Script, *, connections: int = 16, seconds: float = 3.0) -> Result:
     """Load `127.0.0.1:port` for `seconds` and return what was measured."""
     loop = asyncio.get_running_loop()
@@ -106,7 +111,7 @@ async def run(port: int, script: Script, *, connections: int = 16, seconds: floa
     protocols = []
     for number in range(connections):
         protocol = Connection(number, script, result, started + seconds)
-        await loop.create_connection(lambda protocol=protocol: protocol, "127.0.0.1", port)
+        await loop.create_connection(partial(_given, protocol), "127.0.0.1", port)
         protocols.append(protocol)
     async with asyncio.timeout(seconds + 30):
         await asyncio.gather(*(protocol.done for protocol in protocols))

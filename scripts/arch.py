@@ -99,7 +99,7 @@ def _forbidden(layer: str, name: str, modules: tuple[str, ...]) -> list[str]:
 
 
 def _protected(feature: str) -> list[str]:
-    private = [layer for layer in ("repositories", "routes", "pages", "dependencies") if _has(feature, layer)]
+    private = [layer for layer in ("repositories", "routes", "pages") if _has(feature, layer)]
     if not private:
         return []
     return [
@@ -144,9 +144,9 @@ def _call_findings(path: Path, node: ast.AST) -> Iterator[Finding]:
         yield Finding(path, node.lineno, "only db/ commits")
     if any(word.arg == "shell" and ast.unparse(word.value) == "True" for word in node.keywords):
         yield Finding(path, node.lineno, "no shell")
-    if name in {"text", "sa.text", "exec_driver_sql"} or name.endswith(".exec_driver_sql"):
-        if node.args and isinstance(node.args[0], ast.JoinedStr):
-            yield Finding(path, node.lineno, "SQL is not put together from strings")
+    takes_sql = name in {"text", "sa.text"} or name.endswith("exec_driver_sql")
+    if takes_sql and node.args and isinstance(node.args[0], ast.JoinedStr):
+        yield Finding(path, node.lineno, "SQL is not put together from strings")
 
 
 def main() -> int:

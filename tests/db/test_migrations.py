@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from portico.core.ids import new_id
 from portico.core.settings import Settings
-from portico.db.database import database_url
 from portico.db.chains import SchemaAhead, SchemaBehind
+from portico.db.database import database_url
 from portico.db.migrator import Migrator
 from portico.testing import services
 

@@ -3,7 +3,7 @@
 Browsers say in `Origin` and `Sec-Fetch-Site` which page sends a request; neither can be forged by a page. A request
 with neither comes from no browser and carries no authority that its sender does not have himself.
 
-Pages whose address may hold a token forbid the referrer, which makes browsers send `Origin: null` with their forms: then only
+Pages whose address may hold a token forbid the referrer, and browsers send `Origin: null` with their forms: then only
 `Sec-Fetch-Site: same-origin` tells that it is ours. A sandboxed or foreign page sends `null` with `cross-site`.
 """
 
