@@ -10,7 +10,7 @@ from portico.access.types import PlatformRole
 from portico.admin.types import PersonSort, TrailSort
 from portico.audit.types import Outcome
 from portico.http.pagination import MAX_PAGE, MAX_PAGE_SIZE, PageQuery, SortOrder
-from portico.http.schemas import QueryModel, RequestModel, ResponseModel
+from portico.http.schemas import Moment, QueryModel, RequestModel, ResponseModel
 from portico.keys.types import KeyPurpose, SigningAlgorithm
 from portico.users.schemas import ProfileResponse
 from portico.users.types import UserStatus
@@ -49,9 +49,9 @@ class TrailQuery(PageQuery):
     """Only acts of this principal."""
     subject_id: UUID | None = None
     """Only acts on this thing."""
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     """Only entries from this time on."""
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     """Only entries before this time."""
 
 

@@ -1,11 +1,13 @@
 """What can go wrong with passwords, sign-up and recovery.
 
+Those marked `users` stand there, because routes of people describe them too: they reach them through a port.
+
 PasswordRejected              password_rejected           400   the policy; `errors` states each reason
-PasswordUnreadable            password_unreadable         400   over 1,024 bytes, or not text
+PasswordUnreadable (users)    password_unreadable         400   over 1,024 bytes, or not text
 InvalidCredentials            invalid_credentials         401   kept
-PasswordIncorrect             password_incorrect          403   kept
-TooManyAttempts               too_many_attempts           429
-HashingBusy                   hashing_busy                503
+PasswordIncorrect (users)     password_incorrect          403   kept
+TooManyAttempts (users)       too_many_attempts           429   kept
+HashingBusy (users)           hashing_busy                503
 RegistrationClosed            registration_closed         403
 InvitationRequired            invitation_required         403
 InvitationInvalid             invitation_invalid          400
@@ -14,16 +16,22 @@ SetupFinished                 setup_finished              409
 
 from collections.abc import Sequence
 
-from portico.core.errors import (
-    Conflict,
-    FieldFault,
-    Forbidden,
-    Malformed,
-    NotFound,
-    RateLimited,
-    Unauthenticated,
-    Unavailable,
-)
+from portico.core.errors import Conflict, FieldFault, Forbidden, Malformed, NotFound, Unauthenticated
+from portico.users.errors import HashingBusy, PasswordIncorrect, PasswordUnreadable, TooManyAttempts
+
+__all__ = [
+    "HashingBusy",
+    "InvalidCredentials",
+    "InvitationInvalid",
+    "InvitationRequired",
+    "PasswordIncorrect",
+    "PasswordRejected",
+    "PasswordUnreadable",
+    "RegistrationClosed",
+    "RegistrationTokenNotFound",
+    "SetupFinished",
+    "TooManyAttempts",
+]
 
 
 class PasswordRejected(Malformed):
@@ -36,37 +44,11 @@ class PasswordRejected(Malformed):
         super().__init__(" ".join(fault.message for fault in faults) or None, errors=faults)
 
 
-class PasswordUnreadable(Malformed):
-    """Longer than 1,024 bytes, or no text; refused before any hashing."""
-
-    code, title = "password_unreadable", "A password has at most 1024 bytes of text"
-
-
 class InvalidCredentials(Unauthenticated):
     """Unknown name or wrong password, always the same answer. Kept: the guess is on the trail."""
 
     code, title = "invalid_credentials", "The name or the password is wrong"
     persist = True
-
-
-class PasswordIncorrect(Forbidden):
-    """The password that was to confirm an act is wrong. Kept: the guess is on the trail."""
-
-    code, title = "password_incorrect", "The password is wrong"
-    persist = True
-
-
-class TooManyAttempts(RateLimited):
-    """Guessing is blocked for now; recovery by mail stays open. The same for names that nobody has."""
-
-    code, title = "too_many_attempts", "Too many attempts, try again later or reset your password by e-mail"
-    persist = True
-
-
-class HashingBusy(Unavailable):
-    """More passwords wait to be hashed than the queue holds; refused at once."""
-
-    code, title = "hashing_busy", "Too many people are signing in just now, try again in a moment"
 
 
 class RegistrationClosed(Forbidden):

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from portico.core.errors import (
     Invalid,
+    Malformed,
     NotFound,
     PorticoError,
     RateLimited,
@@ -21,12 +22,19 @@ from portico.core.errors import (
 )
 from portico.http.access import NotPermitted
 from portico.http.errors import (
+    CsrfTokenInvalid,
+    DuplicateHeader,
+    HeadersTooLarge,
+    HostRefused,
     IdempotencyInProgress,
+    IdempotencyKeyInvalid,
     IdempotencyKeyReused,
     InternalError,
     MalformedJson,
     MalformedRequest,
+    OriginRefused,
     UnsupportedMediaType,
+    UriTooLong,
 )
 from portico.http.markers import LimitClass
 from portico.http.problems import MEDIA_TYPE, PROBLEM_SCHEMA, SCHEMA_NAME, describes
@@ -135,6 +143,10 @@ def _complete(operation: dict[str, Any], entry: RouteEntry, method: str) -> None
 def _errors(operation: dict[str, Any], entry: RouteEntry, method: str) -> Iterator[type[PorticoError]]:
     """Yield what the floor itself may answer on this route."""
     yield MalformedRequest
+    yield HostRefused
+    yield DuplicateHeader
+    yield UriTooLong
+    yield HeadersTooLarge
     if entry.requires:
         yield Unauthenticated
         yield NotPermitted
@@ -144,11 +156,16 @@ def _errors(operation: dict[str, Any], entry: RouteEntry, method: str) -> Iterat
         yield Invalid
     if entry.takes is BodyKind.JSON:
         yield MalformedJson
+    if entry.takes is BodyKind.FORM:
+        yield Malformed
     if entry.takes is not BodyKind.NONE:
         yield UnsupportedMediaType
     if method not in SAFE_METHODS:
         yield TooLarge
+        yield OriginRefused
+        yield CsrfTokenInvalid
         if entry.keeps_answers:
+            yield IdempotencyKeyInvalid
             yield IdempotencyInProgress
             yield IdempotencyKeyReused
     if entry.class_for(method) is not LimitClass.NONE:

@@ -1,8 +1,9 @@
 """Bases of request and response shapes, and the text that no field takes."""
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, field_validator
 
 NUL = "\x00"
 BAD_TEXT = "must not contain NUL characters or unpaired surrogates"
@@ -27,6 +28,19 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """A string for query, path and form parameters that stand outside of a model."""
+
+
+_DATE_AND_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", re.ASCII)
+
+
+def _written_out(value: Any) -> Any:
+    if isinstance(value, str) and _DATE_AND_TIME.match(value) is None:
+        raise ValueError("must be a date and time with its offset (RFC 3339)")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""A point in time as a request writes it; a bare number, which pydantic takes for seconds since 1970, is none."""
 
 
 class _CheckedText(BaseModel):

@@ -10,9 +10,25 @@ UserNotFound                  user_not_found              404
 ReauthenticationRequired      reauthentication_required   403
 ProofIncomplete               proof_incomplete            400
 TooManyCodeTries              too_many_attempts           429
+
+What `ports.Reauthentication` refuses, and `portico.credentials` with it:
+
+PasswordUnreadable            password_unreadable         400   over 1,024 bytes, or not text
+PasswordIncorrect             password_incorrect          403   kept
+TooManyAttempts               too_many_attempts           429   kept
+HashingBusy                   hashing_busy                503
 """
 
-from portico.core.errors import Conflict, FieldFault, Forbidden, Invalid, Malformed, NotFound, RateLimited
+from portico.core.errors import (
+    Conflict,
+    FieldFault,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    RateLimited,
+    Unavailable,
+)
 
 
 class EmailMalformed(Invalid):
@@ -96,3 +112,29 @@ class TooManyCodeTries(RateLimited):
     """Codes for this address were tried too often; the link in the mail still works."""
 
     code, title = "too_many_attempts", "Too many attempts, use the link in the mail or try again later"
+
+
+class PasswordUnreadable(Malformed):
+    """Longer than 1,024 bytes, or no text; refused before any hashing."""
+
+    code, title = "password_unreadable", "A password has at most 1024 bytes of text"
+
+
+class PasswordIncorrect(Forbidden):
+    """The password that was to confirm an act is wrong. Kept: the guess is on the trail."""
+
+    code, title = "password_incorrect", "The password is wrong"
+    persist = True
+
+
+class TooManyAttempts(RateLimited):
+    """Guessing is blocked for now; recovery by mail stays open. The same for names that nobody has."""
+
+    code, title = "too_many_attempts", "Too many attempts, try again later or reset your password by e-mail"
+    persist = True
+
+
+class HashingBusy(Unavailable):
+    """More passwords wait to be hashed than the queue holds; refused at once."""
+
+    code, title = "hashing_busy", "Too many people are signing in just now, try again in a moment"

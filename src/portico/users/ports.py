@@ -17,6 +17,8 @@ class Reauthentication(Protocol):
         Raises:
             ReauthenticationRequired: no password, and the sign-in is too old (403).
             PasswordIncorrect: the password is wrong; the guess is counted (403).
+            PasswordUnreadable: over 1,024 bytes, or no text (400).
             TooManyAttempts: guesses are blocked for now (429).
+            HashingBusy: too many hash at once (503).
         """
         ...

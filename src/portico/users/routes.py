@@ -22,9 +22,13 @@ from portico.users.dependencies import EmailAddressesDep, PersonalDataExportDep,
 from portico.users.errors import (
     EmailMalformed,
     EmailTaken,
+    HashingBusy,
+    PasswordIncorrect,
+    PasswordUnreadable,
     ProfileInvalid,
     ProofIncomplete,
     ReauthenticationRequired,
+    TooManyAttempts,
     TooManyCodeTries,
     UsernameMalformed,
     UsernameTaken,
@@ -46,6 +50,10 @@ from portico.users.schemas import (
 from portico.users.services import ProfileChanges
 
 OWN_PROFILE = "/users/me"
+NOT_HIMSELF = (
+    ReauthenticationRequired, PasswordIncorrect, PasswordUnreadable, TooManyAttempts, HashingBusy,
+)  # fmt: skip
+"""What an act that asks for the password may be refused with."""
 
 hot_router = APIRouter()
 hot_router.routes.append(
@@ -97,7 +105,7 @@ async def change_own_profile(
     "/me",
     status_code=204,
     dependencies=[Depends(requires(UserPermission.SELF_DELETE)), Depends(limited("sign_in"))],
-    responses=describes(UserNotFound, ReauthenticationRequired, LastSuperuser),
+    responses=describes(UserNotFound, *NOT_HIMSELF, LastSuperuser),
 )
 async def delete_own_account(
     users: UsersDep,
@@ -188,7 +196,7 @@ async def resend_verification(body: EmailResend, addresses: EmailAddressesDep) -
     "/change",
     status_code=202,
     dependencies=[Depends(requires(UserPermission.SELF_UPDATE)), Depends(limited("sign_in"))],
-    responses=describes(UserNotFound, ReauthenticationRequired, EmailMalformed),
+    responses=describes(UserNotFound, *NOT_HIMSELF, EmailMalformed),
 )
 async def change_email(
     body: EmailChange, addresses: EmailAddressesDep, principal: PrincipalDep
