@@ -361,3 +361,26 @@ async def _post(app: FastAPI, people: Population, path: str, body: dict[str, str
     return await ask(
         app, "POST", API + path, headers={**JSON, **people.grace.bearer}, body=json.dumps(body).encode()
     )
+
+
+@pytest.mark.bar("ASVS-1.4.2", "ASVS-2.2.1")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+async def test_a_moment_is_written_out(app: FastAPI, people: Population) -> None:
+    answers = {}
+    for text in (
+        "0",
+        "1e9",
+        "1700000000",
+        "2026-01-05",
+        "2026-01-05T12:00:00",
+        "12:00",
+        "99999-01-01T00:00Z",
+    ):
+        answer = await ask(app, "GET", f"{API}/admin/audit?since={text}", headers=people.grace.bearer)
+        answers[text] = answer.status_code
+    good = await ask(
+        app, "GET", f"{API}/admin/audit?since=2026-01-05T12:00:00%2B01:00", headers=people.grace.bearer
+    )
+
+    assert set(answers.values()) == {422}, answers
+    assert good.status_code == 200
