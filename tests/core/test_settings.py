@@ -178,3 +178,30 @@ def test_public_url_must_be_a_clean_url() -> None:
     for url in ("ftp://x", "https://u:p@x", "https://x?q", "//x", "x"):
         with pytest.raises(ValueError, match="must"):
             Settings(public_url=url)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("900", 900),
+        ("15m", 900),
+        ("0.5", 0.5),
+        ("250ms", 0.25),
+        ("2h", 7200),
+        ("PT15M", 900),
+        ("00:15:00", 900),
+    ],
+)
+def test_durations_are_read_as_people_write_them(
+    written: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTICO_DATABASE__POOL_TIMEOUT", written)
+
+    assert composed().database.pool_timeout.total_seconds() == seconds
+
+
+def test_other_writings_of_durations_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTICO_DATABASE__POOL_TIMEOUT", "soon")
+
+    with pytest.raises(ValueError, match="pool_timeout"):
+        composed()

@@ -68,3 +68,21 @@ async def test_unreachable_database_is_unavailable(runtime: Runtime) -> None:
         async with unit:
             pass
     await dead.dispose()
+
+
+@pytest.mark.bar("P13")
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+async def test_restart_of_the_server_goes_unnoticed_by_rested_connections(
+    runtime: Runtime, database_kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portico.db.database.RESTED_SECONDS", 0.0)
+    async with runtime.unit() as unit:
+        own = (await unit.session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    async with runtime.reads() as session:
+        await session.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
+    await asyncio.sleep(0.1)
+
+    async with runtime.unit() as unit:
+        other = (await unit.session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+
+    assert other != own

@@ -141,6 +141,18 @@ async def test_logout_by_refresh_token_where_the_access_token_is_gone(
     assert (await person.refresh()).status_code == 401
 
 
+@pytest.mark.parametrize("body", [{}, {"refresh_token": None}])
+async def test_logout_with_an_empty_body_ends_the_session_of_the_access_token(
+    signed_in: SignIn, body: dict[str, None]
+) -> None:
+    person = await signed_in()
+
+    answer = await person.request("POST", "/auth/logout", json=body)
+
+    assert answer.status_code == 204
+    assert (await person.who_am_i()).status_code == 401
+
+
 async def test_logout_by_refresh_cookie(client: httpx2.AsyncClient, ada: Account) -> None:
     token = (await log_in(client, transport="cookie")).cookies[REFRESH_COOKIE]
     client.cookies.clear()

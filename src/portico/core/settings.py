@@ -7,6 +7,7 @@ A value comes from the first of: arguments, environment (`PORTICO_` prefix, `__`
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -15,7 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -40,12 +51,34 @@ class Environment(StrEnum):
     TEST = "test"
 
 
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)?")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def duration_of(text: str) -> timedelta | str:
+    """Return the duration that `text` names in short, or the text itself for pydantic to read."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        return text
+    amount, unit = match.groups()
+    return timedelta(seconds=float(amount) * _UNITS[unit or "s"])
+
+
 class SettingsGroup(BaseModel):
     """A group of settings; unknown keys in it are refused, values never change after start."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_duration(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take durations as people write them: `900` (seconds), `15m`, `30d`; ISO 8601 stays possible."""
+        name = info.field_name
+        if isinstance(value, str) and name and cls.model_fields[name].annotation is timedelta:
+            return duration_of(value)
+        return value
 
 
 class FeatureSettings(SettingsGroup):
@@ -84,7 +117,7 @@ class DatabaseSettings(SettingsGroup):
     pool_recycle: timedelta = timedelta(minutes=30)
     """PostgreSQL: the age at which a connection is replaced."""
     pool_pre_ping: bool = True
-    """PostgreSQL: test a connection that rested before it is used, so that a restart of the server goes unnoticed."""
+    """PostgreSQL: test a connection that rested for a second before it is used; a restart goes unnoticed."""
     statement_timeout: timedelta = timedelta(seconds=30)
     """PostgreSQL: the longest that one statement may run."""
     readers: int = Field(4, ge=1, le=64)

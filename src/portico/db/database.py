@@ -5,12 +5,14 @@ writers in the process; other processes wait on the file's lock. PostgreSQL: two
 autocommit so that a read costs one round trip.
 """
 
+import math
 import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -19,6 +21,7 @@ from portico.db.sqlite_driver import OneCallDriver
 
 OLDEST_SQLITE = (3, 35)
 BUSY_SECONDS = 5
+RESTED_SECONDS = 1.0
 
 
 def database_url(settings: Settings, *, owner: bool = False) -> URL:
@@ -141,7 +144,6 @@ def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine
         "max_overflow": settings.pool_overflow,
         "pool_timeout": settings.pool_timeout.total_seconds(),
         "pool_recycle": settings.pool_recycle.total_seconds(),
-        "pool_pre_ping": settings.pool_pre_ping,
         "connect_args": {
             "timeout": BUSY_SECONDS,
             "server_settings": {
@@ -154,4 +156,26 @@ def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine
     }
     reader = create_async_engine(url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, **common)
     writer = create_async_engine(url, **common)
+    if settings.pool_pre_ping:
+        for engine in (reader, writer):
+            _ping_rested_connections(engine)
     return reader, writer
+
+
+def _ping_rested_connections(engine: AsyncEngine) -> None:
+    """Ask a connection whether it lives before it is used, if it rested; SQLAlchemy's own way asks each time."""
+    dialect = engine.sync_engine.dialect
+
+    def checked_in(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    def checked_out(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("rests_since", math.inf) < RESTED_SECONDS:
+            return
+        try:
+            dialect.do_ping(connection)
+        except (dialect.loaded_dbapi.Error, OSError) as error:
+            raise DisconnectionError from error  # the pool opens another one
+
+    event.listen(engine.sync_engine, "checkin", checked_in)
+    event.listen(engine.sync_engine, "checkout", checked_out)

@@ -103,7 +103,7 @@ async def log_in_by_form(
 
 @router.post(
     "/refresh",
-    dependencies=[Depends(public), Depends(limited("sign_in")), Depends(without_idempotency)],
+    dependencies=[Depends(public), Depends(without_idempotency)],
     responses=REFRESH_ERRORS,
     summary="Exchange the refresh token",
 )
@@ -119,6 +119,8 @@ async def refresh(
     Presenting one that was used before ends the session, except within seconds of its use.
     """
     token, by_cookie = _presented(request, runtime, body)
+    if token is None:
+        raise RefreshTokenMissing
     refreshed = await tokens.refresh(token)
     if by_cookie:
         _set_refresh_cookie(response, runtime, refreshed.refresh_token)
@@ -144,7 +146,7 @@ async def log_out(
     body: RefreshRequest | None = None,
 ) -> Response:
     """End the session of the access token or session cookie, and that of the refresh token."""
-    token = body.refresh_token if body is not None else REFRESH.read(request, runtime.settings)
+    token, _ = _presented(request, runtime, body)
     if principal is None and token is None:
         raise Unauthenticated
     await tokens.log_out(principal, token)
@@ -223,14 +225,11 @@ def _tokens(signed_in: SignedIn) -> TokensResponse:
     )
 
 
-def _presented(request: Request, runtime: Runtime, body: RefreshRequest | None) -> tuple[str, bool]:
+def _presented(request: Request, runtime: Runtime, body: RefreshRequest | None) -> tuple[str | None, bool]:
     """Return the refresh token, and whether it came by cookie; the origin was checked by `http.edge.forgery`."""
-    if body is not None:
+    if body is not None and body.refresh_token is not None:
         return body.refresh_token, False
-    cookie = REFRESH.read(request, runtime.settings)
-    if cookie is None:
-        raise RefreshTokenMissing
-    return cookie, True
+    return REFRESH.read(request, runtime.settings), True
 
 
 def _set_refresh_cookie(response: Response, runtime: Runtime, token: str | None) -> None:

@@ -42,9 +42,9 @@ class TokenForm(RequestModel):
 
 
 class RefreshRequest(RequestModel):
-    """The refresh token, where it does not come by cookie."""
+    """The refresh token; absent where it comes by cookie, or where an access token names the session to end."""
 
-    refresh_token: str = Field(min_length=1, max_length=MAX_REFRESH_TOKEN)
+    refresh_token: str | None = Field(None, min_length=1, max_length=MAX_REFRESH_TOKEN)
 
 
 class TokensResponse(ResponseModel):
