@@ -17,7 +17,7 @@ def settings_overrides() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def people(runtime: Runtime) -> Population:
+async def population(runtime: Runtime) -> Population:
     """Ada, Bob, and Grace who rules."""
     return await populate(runtime)
 

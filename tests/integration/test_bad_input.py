@@ -223,7 +223,7 @@ HARD_TO_READ: tuple[tuple[str, str], ...] = (
 @pytest.mark.bar("CHECK-20", "P26", "P27", "ASVS-6.2.9", "ASVS-5.2.1", "ASVS-1.3.12", "CVE-2025-30204")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_what_is_too_much_is_refused_quickly(
-    app: FastAPI, runtime: Runtime, people: Population
+    app: FastAPI, runtime: Runtime, population: Population
 ) -> None:
     wrong: list[str] = []
     async with nothing_written(runtime):
@@ -238,7 +238,7 @@ async def test_what_is_too_much_is_refused_quickly(
 
 @pytest.mark.bar("CHECK-20", "CVE-2026-48525", "CVE-2025-62727", "ASVS-1.3.12", "P27")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
-async def test_a_header_that_is_hard_to_read_costs_little(app: FastAPI, people: Population) -> None:
+async def test_a_header_that_is_hard_to_read_costs_little(app: FastAPI, population: Population) -> None:
     wrong: list[str] = []
     for name, value in HARD_TO_READ:
         for target in (ME, "/login", "/_assets/app.css"):

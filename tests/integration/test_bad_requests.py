@@ -126,7 +126,7 @@ def unbroken(answer: Answer, told: str) -> Iterator[str]:
     "CVE-2025-64484",
 )
 async def test_garbage_in_a_header_opens_and_breaks_nothing(
-    app: FastAPI, runtime: Runtime, people: Population
+    app: FastAPI, runtime: Runtime, population: Population
 ) -> None:
     wrong: list[str] = []
     async with nothing_written(runtime):
@@ -134,9 +134,9 @@ async def test_garbage_in_a_header_opens_and_breaks_nothing(
             told = f"{name}: {value!r}"
             anonymous = await ask(app, "GET", PEOPLE, headers={name: value})
             wrong += faults(anonymous, f"anonymous, {told}", 400, 401, 403, 431)
-            ordinary = await ask(app, "GET", PEOPLE, headers={**people.ada.bearer, name: value})
+            ordinary = await ask(app, "GET", PEOPLE, headers={**population.ada.bearer, name: value})
             wrong += faults(ordinary, f"without the right, {told}", 400, 401, 403, 431)
-            wrong += unbroken(await ask(app, "GET", ME, headers={**people.ada.bearer, name: value}), told)
+            wrong += unbroken(await ask(app, "GET", ME, headers={**population.ada.bearer, name: value}), told)
             refused = await ask(
                 app,
                 "POST",
@@ -150,7 +150,7 @@ async def test_garbage_in_a_header_opens_and_breaks_nothing(
 
 @pytest.mark.bar("CVE-2024-47070", "CHECK-13")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
-async def test_garbage_about_the_way_lets_no_wrong_password_in(app: FastAPI, people: Population) -> None:
+async def test_garbage_about_the_way_lets_no_wrong_password_in(app: FastAPI, population: Population) -> None:
     wrong: list[str] = []
     body = b'{"identifier": "ada@example.org", "password": "not it at all"}'
     for name, value in product(
@@ -165,12 +165,12 @@ async def test_garbage_about_the_way_lets_no_wrong_password_in(app: FastAPI, peo
 @pytest.mark.bar("CVE-2026-48710", "CHECK-13", "CVE-2025-67494")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_a_host_that_is_not_ours_gets_nothing(
-    app: FastAPI, runtime: Runtime, people: Population
+    app: FastAPI, runtime: Runtime, population: Population
 ) -> None:
     wrong: list[str] = []
     async with nothing_written(runtime):
         for host in (*MALFORMED_HOSTS, *FOREIGN_HOSTS):
-            answer = await ask(app, "GET", ME, headers=people.ada.bearer, host=host)
+            answer = await ask(app, "GET", ME, headers=population.ada.bearer, host=host)
             wrong += faults(answer, f"{host!r}", 400)
         for host in MALFORMED_HOSTS:
             wrong += faults(await ask(app, "GET", "/login", host=host), f"page, {host!r}", 400)
@@ -179,7 +179,9 @@ async def test_a_host_that_is_not_ours_gets_nothing(
 
 @pytest.mark.bar("CVE-2026-73418", "CVE-2026-0707", "ASVS-7.2.1")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
-async def test_garbage_in_authorization_is_nobody(app: FastAPI, runtime: Runtime, people: Population) -> None:
+async def test_garbage_in_authorization_is_nobody(
+    app: FastAPI, runtime: Runtime, population: Population
+) -> None:
     wrong: list[str] = []
     async with nothing_written(runtime):
         for value in AUTHORIZATIONS:
@@ -188,7 +190,7 @@ async def test_garbage_in_authorization_is_nobody(app: FastAPI, runtime: Runtime
             if "www-authenticate" not in answer.headers:
                 wrong.append(f"{value!r}: no challenge")
             # A credential that is no good is not replaced by one that is.
-            both = {"Authorization": value, "Cookie": f"portico_session={people.ada.cookie}"}
+            both = {"Authorization": value, "Cookie": f"portico_session={population.ada.cookie}"}
             wrong += unbroken(await ask(app, "GET", ME, headers=both), f"with cookie, {value!r}")
         assert not wrong, "\n".join(["", *wrong])
 
@@ -234,7 +236,9 @@ async def test_a_verb_that_a_route_has_not_does_nothing(app: FastAPI, runtime: R
 
 
 @pytest.mark.bar("ASVS-1.4.2", "ASVS-1.2.4", "CVE-2022-24124", "CHECK-19", "ASVS-1.2.9", "T6", "ASVS-15.3.7")
-async def test_query_parameters_are_read_strictly(app: FastAPI, runtime: Runtime, people: Population) -> None:
+async def test_query_parameters_are_read_strictly(
+    app: FastAPI, runtime: Runtime, population: Population
+) -> None:
     lists = {path: names for path, names in query_parameters(app).items() if "{" not in path}
     wrong: list[str] = []
     async with nothing_written(runtime):
@@ -242,7 +246,7 @@ async def test_query_parameters_are_read_strictly(app: FastAPI, runtime: Runtime
             for name, kind in names.items():
                 for value in (*NUMBERS, *INJECTIONS) if kind == "integer" else INJECTIONS:
                     target = f"{path}?{name}={quoted(value)}"
-                    answer = await ask(app, "GET", target, headers=people.grace.bearer)
+                    answer = await ask(app, "GET", target, headers=population.grace.bearer)
                     wrong += list(faults(answer, target)) if answer.status_code >= 400 else []
                     wrong += unbroken(answer, target)
                     if kind == "integer" and answer.status_code < 400 and value not in {"0", "\u0663"}:
@@ -259,7 +263,7 @@ async def test_query_parameters_are_read_strictly(app: FastAPI, runtime: Runtime
                 "q=%00",
                 "q=%ff",
             ):
-                answer = await ask(app, "GET", f"{path}?{query}", headers=people.grace.bearer)
+                answer = await ask(app, "GET", f"{path}?{query}", headers=population.grace.bearer)
                 wrong += unbroken(answer, f"{path}?{query[:20]}")
                 wrong += list(faults(answer, f"{path}?{query[:20]}")) if answer.status_code >= 400 else []
 
@@ -283,11 +287,11 @@ def query_parameters(app: FastAPI) -> dict[str, dict[str, str]]:
 
 @pytest.mark.bar("CVE-2026-33503", "CHECK-19", "ASVS-1.2.4")
 async def test_a_cursor_is_good_for_its_own_list_only(
-    app: FastAPI, runtime: Runtime, people: Population
+    app: FastAPI, runtime: Runtime, population: Population
 ) -> None:
-    first = await ask(app, "GET", f"{PEOPLE}?page_size=1", headers=people.grace.bearer)
+    first = await ask(app, "GET", f"{PEOPLE}?page_size=1", headers=population.grace.bearer)
     cursor: str = first.json()["pagination"]["next_cursor"]
-    trail = await ask(app, "GET", f"{API}/admin/audit?page_size=1", headers=people.grace.bearer)
+    trail = await ask(app, "GET", f"{API}/admin/audit?page_size=1", headers=population.grace.bearer)
     flipped = [
         cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :]
         for at in range(0, len(cursor), 7)
@@ -304,13 +308,15 @@ async def test_a_cursor_is_good_for_its_own_list_only(
     wrong: list[str] = []
     async with nothing_written(runtime):
         for each in (*bad, *flipped):
-            answer = await ask(app, "GET", f"{PEOPLE}?page_size=1&cursor={each}", headers=people.grace.bearer)
+            answer = await ask(
+                app, "GET", f"{PEOPLE}?page_size=1&cursor={each}", headers=population.grace.bearer
+            )
             wrong += faults(answer, each, 400)
         for query in ("sort_order=asc&", "q=a&", "sort_by=email&"):
             target = f"{PEOPLE}?page_size=1&{query}cursor={cursor}"
-            wrong += faults(await ask(app, "GET", target, headers=people.grace.bearer), query, 400)
+            wrong += faults(await ask(app, "GET", target, headers=population.grace.bearer), query, 400)
 
-    good = await ask(app, "GET", f"{PEOPLE}?page_size=1&cursor={cursor}", headers=people.grace.bearer)
+    good = await ask(app, "GET", f"{PEOPLE}?page_size=1&cursor={cursor}", headers=population.grace.bearer)
     assert not wrong, "\n".join(["", *wrong])
     assert good.status_code == 200
 
@@ -333,7 +339,7 @@ USERNAMES = (
 
 @pytest.mark.bar("CVE-2022-35924", "GHSA-5jpx-9hw9-2fx4", "CVE-2026-40574", "ASVS-1.3.11", "CVE-2021-3424")
 async def test_odd_addresses_and_look_alikes_are_refused_by_every_door(
-    app: FastAPI, runtime: Runtime, people: Population, mails: CapturedMails
+    app: FastAPI, runtime: Runtime, population: Population, mails: CapturedMails
 ) -> None:
     password, wrong = "paper clip orange thunder", list[str]()
     doors = {
@@ -345,27 +351,29 @@ async def test_odd_addresses_and_look_alikes_are_refused_by_every_door(
     }
     async with nothing_written(runtime, but=TRACES):
         for (path, more), address in product(doors.items(), ADDRESSES):
-            answer = await _post(app, people, path, {**more, "email": address})
+            answer = await _post(app, population, path, {**more, "email": address})
             wrong += faults(answer, f"{path}: {address!r}", 422)
         for name in USERNAMES:
             wish = {"email": "eve@example.net", "password": password, "username": name}
-            wrong += faults(await _post(app, people, "/auth/register", wish), repr(name), 409, 422)
-            made = await _post(app, people, "/admin/users", {"email": "eve@example.net", "username": name})
+            wrong += faults(await _post(app, population, "/auth/register", wish), repr(name), 409, 422)
+            made = await _post(
+                app, population, "/admin/users", {"email": "eve@example.net", "username": name}
+            )
             wrong += faults(made, f"by an administrator, {name!r}", 409, 422)
         assert not wrong, "\n".join(["", *wrong])
 
     assert len(mails) == 0
 
 
-async def _post(app: FastAPI, people: Population, path: str, body: dict[str, str]) -> Answer:
+async def _post(app: FastAPI, population: Population, path: str, body: dict[str, str]) -> Answer:
     return await ask(
-        app, "POST", API + path, headers={**JSON, **people.grace.bearer}, body=json.dumps(body).encode()
+        app, "POST", API + path, headers={**JSON, **population.grace.bearer}, body=json.dumps(body).encode()
     )
 
 
 @pytest.mark.bar("ASVS-1.4.2", "ASVS-2.2.1")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
-async def test_a_moment_is_written_out(app: FastAPI, people: Population) -> None:
+async def test_a_moment_is_written_out(app: FastAPI, population: Population) -> None:
     answers = {}
     for text in (
         "0",
@@ -376,10 +384,10 @@ async def test_a_moment_is_written_out(app: FastAPI, people: Population) -> None
         "12:00",
         "99999-01-01T00:00Z",
     ):
-        answer = await ask(app, "GET", f"{API}/admin/audit?since={text}", headers=people.grace.bearer)
+        answer = await ask(app, "GET", f"{API}/admin/audit?since={text}", headers=population.grace.bearer)
         answers[text] = answer.status_code
     good = await ask(
-        app, "GET", f"{API}/admin/audit?since=2026-01-05T12:00:00%2B01:00", headers=people.grace.bearer
+        app, "GET", f"{API}/admin/audit?since=2026-01-05T12:00:00%2B01:00", headers=population.grace.bearer
     )
 
     assert set(answers.values()) == {422}, answers
