@@ -99,14 +99,17 @@ async def test_a_change_needs_the_present_password(
     assert ("password.refused", "refused", "wrong_password") in await trail(runtime)
 
 
-@pytest.mark.parametrize("new", [PASSWORD, "short", "password123", "example1", "ada@example.com"])
-async def test_a_change_keeps_to_the_policy(runtime: Runtime, new: str) -> None:
+async def test_a_change_keeps_to_the_policy(runtime: Runtime, subtests: pytest.Subtests) -> None:
     account = await register(runtime)
 
-    with pytest.raises(PasswordRejected) as refusal:
-        await PasswordChange(runtime, runtime.unit()).change_password(principal_of(account), PASSWORD, new)
+    for new in (PASSWORD, "short", "password123", "example1", ADA):
+        with subtests.test(new=new):
+            with pytest.raises(PasswordRejected) as refusal:
+                await PasswordChange(runtime, runtime.unit()).change_password(
+                    principal_of(account), PASSWORD, new
+                )
+            assert {fault.field for fault in refusal.value.errors} == {"new_password"}
 
-    assert {fault.field for fault in refusal.value.errors} == {"new_password"}
     assert await knows_password(runtime, ADA, PASSWORD)
 
 

@@ -105,7 +105,7 @@ async def test_each_further_guess_waits_twice_as_long_up_to_an_hour(
 async def test_strangers_never_get_a_hundred_guesses(runtime: Runtime, clock: FrozenClock) -> None:
     await register(runtime)
     async with measured(runtime) as work:
-        for _ in range(150):
+        for _ in range(100):
             await guess(runtime)
             clock.advance(timedelta(hours=2))
 
@@ -194,7 +194,7 @@ async def test_unknown_passwordless_and_wrong_cost_the_same(runtime: Runtime) ->
 async def test_strangers_cannot_lock_out_a_known_device(runtime: Runtime, clock: FrozenClock) -> None:
     account = await register(runtime)
     _, cookie = device_cookie(runtime.secret, None, account.id, new_id())
-    for _ in range(100):
+    for _ in range(76):
         await guess(runtime)
         clock.advance(timedelta(hours=2))
 
@@ -218,15 +218,14 @@ async def test_a_known_device_is_stopped_too(runtime: Runtime, clock: FrozenCloc
     assert work.hashes == 25
 
 
-@pytest.mark.parametrize(
-    "cookie", ["", "v1", "v1..", "v1.x.y", "v2.AAAA.BBBB", "é", "a" * 5000, "v1." + "A" * 22 + "." + "~" * 50]
-)
-async def test_a_made_up_device_is_a_stranger(runtime: Runtime, cookie: str) -> None:
+async def test_a_made_up_device_is_a_stranger(runtime: Runtime, subtests: pytest.Subtests) -> None:
     await register(runtime)
     await guess(runtime, times=10)
+    long = "v1." + "A" * 22 + "." + "~" * 50
 
-    with on_device(cookie), pytest.raises(TooManyAttempts):
-        await sign_in(runtime, ADA, PASSWORD)
+    for cookie in ("", "v1", "v1..", "v1.x.y", "v2.AAAA.BBBB", "é", "a" * 5000, long):
+        with subtests.test(cookie=cookie[:20]), on_device(cookie), pytest.raises(TooManyAttempts):
+            await sign_in(runtime, ADA, PASSWORD)
 
 
 async def test_the_device_of_another_person_is_a_stranger(runtime: Runtime) -> None:
@@ -245,7 +244,7 @@ async def test_recovery_stays_open_and_lets_strangers_in_again(
 ) -> None:
     await register(runtime)
     await EmailAddresses(runtime, runtime.unit()).verify(mails.last().links[0].partition("token=")[2])
-    for _ in range(100):
+    for _ in range(76):
         await guess(runtime)
         clock.advance(timedelta(hours=2))
     await PasswordRecovery(runtime, runtime.unit()).request_reset(parse_address(ADA))
