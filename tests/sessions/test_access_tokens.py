@@ -25,6 +25,9 @@ from tests.sessions.people import API, FAST_HASHES, SignedInPerson, by_cookie, r
 
 pytestmark = pytest.mark.anyio
 
+ONE_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+"""For what has nothing to do with the database."""
+
 type SignIn = Callable[[], Awaitable[SignedInPerson]]
 
 
@@ -56,6 +59,7 @@ def counted_statements(runtime: Runtime) -> Iterator[list[str]]:
 
 
 @pytest.mark.bar("ASVS-9.2.2", "ASVS-9.2.3")
+@ONE_DATABASE
 async def test_claims_are_those_of_rfc_9068(
     runtime: Runtime, ada: Account, signed_in: SignIn, clock: FrozenClock
 ) -> None:
@@ -211,6 +215,7 @@ MALFORMED = [
 
 
 @pytest.mark.bar("CVE-2026-0707", "CVE-2026-73418", "CVE-2025-30204", "CHECK-24")
+@ONE_DATABASE
 async def test_a_header_that_breaks_the_grammar_is_refused(
     client: httpx2.AsyncClient, signed_in: SignIn, subtests: pytest.Subtests
 ) -> None:
@@ -226,6 +231,7 @@ async def test_a_header_that_breaks_the_grammar_is_refused(
             assert answer.status_code in {400, 401}, answer.text
 
 
+@ONE_DATABASE
 async def test_the_scheme_is_the_same_in_any_case(client: httpx2.AsyncClient, signed_in: SignIn) -> None:
     person = await signed_in()
 
@@ -234,6 +240,7 @@ async def test_the_scheme_is_the_same_in_any_case(client: httpx2.AsyncClient, si
     assert answer.status_code == 200
 
 
+@ONE_DATABASE
 async def test_two_authorization_headers_are_refused(client: httpx2.AsyncClient, signed_in: SignIn) -> None:
     person = await signed_in()
     header = ("Authorization", f"Bearer {person.access_token}")
@@ -244,6 +251,7 @@ async def test_two_authorization_headers_are_refused(client: httpx2.AsyncClient,
 
 
 @pytest.mark.bar("R17", "ASVS-14.2.1")
+@ONE_DATABASE
 async def test_a_token_in_the_query_is_no_credential(client: httpx2.AsyncClient, signed_in: SignIn) -> None:
     person = await signed_in()
 
@@ -266,6 +274,7 @@ FOREIGN_CLAIMS: list[dict[str, Any]] = [
 ]
 
 
+@ONE_DATABASE
 async def test_a_token_that_we_signed_with_other_claims_is_refused(
     runtime: Runtime, client: httpx2.AsyncClient, signed_in: SignIn, subtests: pytest.Subtests
 ) -> None:

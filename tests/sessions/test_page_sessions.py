@@ -20,6 +20,9 @@ from tests.sessions.people import ADDRESS, API, PAGE_COOKIE, PASSWORD, by_cookie
 
 pytestmark = pytest.mark.anyio
 
+ONE_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+"""For what has nothing to do with the database."""
+
 
 @pytest.mark.bar("CHECK-21", "ASVS-3.3.1", "ASVS-3.3.2", "ASVS-3.3.3", "ASVS-3.3.4", "CVE-2024-28197")
 def test_cookies_are_bound_to_the_host_where_people_come_by_tls() -> None:
@@ -46,6 +49,7 @@ async def test_the_cookie_signs_in(runtime: Runtime, client: httpx2.AsyncClient,
 
 
 @pytest.mark.bar("CVE-2024-28197")
+@ONE_DATABASE
 async def test_two_cookies_of_the_name_are_none(
     runtime: Runtime, client: httpx2.AsyncClient, ada: Account
 ) -> None:
@@ -62,6 +66,7 @@ async def test_two_cookies_of_the_name_are_none(
 
 
 @pytest.mark.bar("ASVS-7.3.1", "N10")
+@ONE_DATABASE
 async def test_a_browser_session_ends_when_it_rests_too_long(
     runtime: Runtime, client: httpx2.AsyncClient, ada: Account, clock: FrozenClock
 ) -> None:
@@ -78,6 +83,7 @@ async def test_a_browser_session_ends_when_it_rests_too_long(
 
 @pytest.mark.bar("ASVS-7.3.2", "N10")
 @pytest.mark.parametrize("step_hours", [5, 22])
+@ONE_DATABASE
 async def test_use_does_not_extend_the_absolute_limit(
     runtime: Runtime, client: httpx2.AsyncClient, ada: Account, clock: FrozenClock, step_hours: int
 ) -> None:

@@ -23,6 +23,9 @@ from tests.sessions.people import API, FAST_HASHES, REFRESH_COOKIE, SignedInPers
 
 pytestmark = pytest.mark.anyio
 
+ONE_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+"""For what has nothing to do with the database."""
+
 type SignIn = Callable[[], Awaitable[SignedInPerson]]
 
 
@@ -171,6 +174,7 @@ async def test_refreshing_does_not_extend_the_absolute_limit(
     assert statuses == [200, 200, 200, 200, 401]
 
 
+@ONE_DATABASE
 async def test_an_access_token_never_outlives_its_session(
     client: httpx2.AsyncClient, clock: FrozenClock, signed_in: SignIn
 ) -> None:
@@ -199,6 +203,7 @@ async def test_refresh_by_cookie_sets_the_next_cookie_and_keeps_it_out_of_the_bo
 
 
 @pytest.mark.bar("CHECK-18", "ASVS-3.5.1")
+@ONE_DATABASE
 async def test_refresh_by_cookie_from_another_site_is_refused(
     runtime: Runtime, client: httpx2.AsyncClient, ada: Account
 ) -> None:
@@ -213,6 +218,7 @@ async def test_refresh_by_cookie_from_another_site_is_refused(
     assert [family.counter for family in await rows_of(runtime, TokenFamily)] == [0]
 
 
+@ONE_DATABASE
 async def test_refresh_without_a_token(client: httpx2.AsyncClient, ada: Account) -> None:
     for body in (
         None,

@@ -38,6 +38,9 @@ from tests.sessions.people import (
 
 pytestmark = pytest.mark.anyio
 
+ONE_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+"""For what has nothing to do with the database."""
+
 WRONG = "another password"
 
 
@@ -81,6 +84,7 @@ async def test_login_by_cookie_keeps_the_refresh_token_out_of_the_body(
 
 
 @pytest.mark.bar("CHECK-15", "ASVS-6.3.8")
+@ONE_DATABASE
 async def test_strangers_get_the_same_answer_whether_or_not_the_name_exists(
     client: httpx2.AsyncClient, ada: Account
 ) -> None:
@@ -358,6 +362,7 @@ class TestSilence:
         assert len(mails) == 0
 
 
+@ONE_DATABASE
 async def test_the_form_of_the_api_reference_gives_tokens(client: httpx2.AsyncClient, ada: Account) -> None:
     form = {"grant_type": "password", "username": ADDRESS, "password": PASSWORD}
 
@@ -397,6 +402,7 @@ MALFORMED: list[dict[str, Any]] = [
 
 
 @pytest.mark.bar("ASVS-15.3.5", "ASVS-2.2.1")
+@ONE_DATABASE
 async def test_a_malformed_body_is_refused(
     client: httpx2.AsyncClient, ada: Account, subtests: pytest.Subtests
 ) -> None:
