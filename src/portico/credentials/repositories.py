@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, bindparam, case, delete, func, insert, null, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from portico.credentials.models import GuessCounter, PasswordCredential, RegistrationToken
 from portico.credentials.types import GuessRules, GuessScope
+from portico.db.dialects import insert_into
 from portico.db.repositories import Repository
 
 _P = cast("Table", PasswordCredential.__table__)
@@ -25,13 +26,14 @@ class PasswordRepository(Repository[PasswordCredential]):
 
     async def find_hash(self, user_id: UUID) -> str | None:
         """Return the hash of a person, None where he has no password."""
-        return cast("str | None", await self.session.scalar(_HASH_OF, {"user_id": user_id}))
+        connection = await self.session.connection()
+        return cast("str | None", await connection.scalar(_HASH_OF, {"user_id": user_id}))
 
     async def put(self, user_id: UUID, password_hash: str, now: datetime) -> None:
         """Set a person's hash, whether or not he has one."""
         values = {"password_hash": password_hash, "changed_at": now}
         dialect = self.session.get_bind().dialect.name
-        upsert: Any = (postgresql if dialect == "postgresql" else sqlite).insert(_P)
+        upsert: Any = insert_into(_P, dialect)
         statement = upsert.values(user_id=user_id, **values).on_conflict_do_update(
             index_elements=[_P.c.user_id], set_=values
         )
@@ -70,40 +72,27 @@ class GuessRepository(Repository[GuessCounter]):
 
     async def reserve(self, scope: GuessScope, rules: GuessRules, now: datetime) -> Guesses | None:
         """Count a guess as wrong before it is looked at; None where the scope is blocked and nothing was counted."""
-        dialect = self.session.get_bind().dialect.name
-        upsert: Any = (postgresql if dialect == "postgresql" else sqlite).insert(_G)
-        failures = _G.c.failures + 1
-        statement = (
-            upsert.values(**_key(scope), failures=1, first_failed_at=now, last_failed_at=now)
-            .on_conflict_do_update(
-                index_elements=[_G.c.account, _G.c.factor, _G.c.device],
-                set_={
-                    "failures": failures,
-                    "last_failed_at": now,
-                    "blocked_until": _pause(failures, rules, now),
-                },
-                where=(_G.c.failures < rules.most)
-                & or_(_G.c.blocked_until.is_(None), _G.c.blocked_until <= now),
-            )
-            .returning(_G.c.failures, _G.c.blocked_until)
-        )
-        row = (await self.session.execute(statement)).one_or_none()
+        statement = _reserving(self.session.get_bind().dialect.name, rules)
+        connection = await self.session.connection()
+        values = {**_key(scope), "now": now, **_pauses(rules, now)}
+        row = (await connection.execute(statement, values)).one_or_none()
         return None if row is None else Guesses(*row)
 
     async def find(self, scope: GuessScope) -> Guesses | None:
         """Return where a scope stands."""
-        query = select(_G.c.failures, _G.c.blocked_until).where(*_is(scope))
-        row = (await self.session.execute(query)).one_or_none()
+        connection = await self.session.connection()
+        row = (await connection.execute(_GUESSES, _key(scope))).one_or_none()
         return None if row is None else Guesses(*row)
 
     async def clear(self, scope: GuessScope) -> None:
         """Forget the wrong guesses of one scope."""
-        await self.session.execute(delete(_G).where(*_is(scope)))
+        connection = await self.session.connection()
+        await connection.execute(_CLEAR, _key(scope))
 
     async def give_back(self, scope: GuessScope) -> None:
         """Uncount one guess that was reserved and never looked at."""
-        values = {"failures": _G.c.failures - 1, "blocked_until": null()}
-        await self.session.execute(update(_G).where(*_is(scope), _G.c.failures > 0).values(values))
+        connection = await self.session.connection()
+        await connection.execute(_GIVE_BACK, _key(scope))
 
     async def clear_account(self, account: bytes) -> None:
         """Forget all wrong guesses at an account, whatever the factor and device."""
@@ -120,25 +109,56 @@ class GuessRepository(Repository[GuessCounter]):
 
 
 def _key(scope: GuessScope) -> dict[str, Any]:
-    return {"account": scope.account, "factor": scope.factor.value, "device": scope.device}
+    return {"of_account": scope.account, "of_factor": scope.factor.value, "on_device": scope.device}
 
 
-def _is(scope: GuessScope) -> list[ColumnElement[bool]]:
-    return [_G.c[name] == value for name, value in _key(scope).items()]
+def _pauses(rules: GuessRules, now: datetime) -> dict[str, datetime]:
+    """Return when each pause would end that could begin now, by its name in the statement."""
+    return {f"pause_{failures}": now + delay for failures, delay in rules.growing()} | {
+        "longest": now + rules.longest_delay
+    }
 
 
-def _pause(failures: ColumnElement[int], rules: GuessRules, now: datetime) -> ColumnElement[datetime | None]:
-    """Return until when the next guess waits, by how many were wrong: a table, so that one statement does it all."""
-    steps: list[tuple[ColumnElement[bool], Any]] = [(failures < rules.free, null())]
-    count = rules.free
-    while (delay := rules.delay_after(count)) is not None and delay < rules.longest_delay:
-        steps.append((failures == count, _moment(now + delay)))
-        count += 1
-    return case(*steps, else_=_moment(now + rules.longest_delay))
+@lru_cache(maxsize=8)
+def _reserving(dialect: str, rules: GuessRules) -> Any:
+    """Build the one statement that decides: insert, or count on where neither pause nor limit forbids it."""
+    upsert: Any = insert_into(_G, dialect)
+    failures = _G.c.failures + 1
+    pauses = [(failures == count, _moment(f"pause_{count}")) for count, _ in rules.growing()]
+    blocked_until = case((failures < rules.free, null()), *pauses, else_=_moment("longest"))
+    may_guess = or_(_G.c.blocked_until.is_(None), _G.c.blocked_until <= _moment("now"))
+    return (
+        upsert.values(
+            account=bindparam("of_account", type_=_G.c.account.type),
+            factor=bindparam("of_factor", type_=_G.c.factor.type),
+            device=bindparam("on_device", type_=_G.c.device.type),
+            failures=1,
+            first_failed_at=_moment("now"),
+            last_failed_at=_moment("now"),
+        )
+        .on_conflict_do_update(
+            index_elements=[_G.c.account, _G.c.factor, _G.c.device],
+            set_={"failures": failures, "last_failed_at": _moment("now"), "blocked_until": blocked_until},
+            where=(_G.c.failures < rules.most) & may_guess,
+        )
+        .returning(_G.c.failures, _G.c.blocked_until)
+    )
 
 
-def _moment(value: datetime) -> ColumnElement[datetime]:
-    return bindparam(None, value, type_=_G.c.blocked_until.type)
+def _moment(name: str) -> ColumnElement[datetime]:
+    return bindparam(name, type_=_G.c.blocked_until.type)
+
+
+_OF_SCOPE = (
+    (_G.c.account == bindparam("of_account"))
+    & (_G.c.factor == bindparam("of_factor"))
+    & (_G.c.device == bindparam("on_device"))
+)
+_GUESSES = select(_G.c.failures, _G.c.blocked_until).where(_OF_SCOPE)
+_CLEAR = delete(_G).where(_OF_SCOPE)
+_GIVE_BACK = (
+    update(_G).where(_OF_SCOPE, _G.c.failures > 0).values(failures=_G.c.failures - 1, blocked_until=null())
+)
 
 
 class RegistrationTokenRepository(Repository[RegistrationToken]):

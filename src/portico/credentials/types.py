@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from uuid import UUID
 
 from portico.access.types import PlatformRole
@@ -48,6 +49,11 @@ class GuessRules:
     most: int
     first_delay: timedelta
     longest_delay: timedelta
+
+    def growing(self) -> list[tuple[int, timedelta]]:
+        """Return the wrong guesses in a row whose pause is shorter than the longest, each with its pause."""
+        doubled = ((self.free + n, self.first_delay * (1 << n)) for n in range(31))
+        return list(takewhile(lambda step: step[1] < self.longest_delay, doubled))
 
     def delay_after(self, failures: int) -> timedelta | None:
         """Return the pause that follows the `failures`-th wrong guess in a row, None for none."""

@@ -71,7 +71,8 @@ class UserRepository(Repository[User]):
         return await self._account(_ACCOUNT_BY_USERNAME, {"username_key": username_key})
 
     async def _account(self, query: Select[Any], values: dict[str, Any]) -> Account | None:
-        row = (await self.session.execute(query, values)).mappings().one_or_none()
+        connection = await self.session.connection()
+        row = (await connection.execute(query, values)).mappings().one_or_none()
         if row is None:
             return None
         roles = sorted(PlatformRole(role) for role in (row["roles"] or "").split(",") if role)
