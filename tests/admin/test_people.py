@@ -123,6 +123,8 @@ class TestList:
         await admin.request("DELETE", f"/admin/users/{ada.id}")
 
         assert "ada" not in await listed(admin)
+        assert await listed(admin, deleted="true") == ["ada"]
+        assert await listed(admin, deleted="true", sort_by="email", q="ada") == ["ada"]
         assert (await admin.request("GET", f"/admin/users/{ada.id}")).status_code == 404
 
 

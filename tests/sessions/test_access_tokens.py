@@ -107,7 +107,7 @@ async def test_an_unremembered_token_asks_one_statement(runtime: Runtime, signed
     assert len([each for each in statements if not each.startswith("PRAGMA")]) == 1
 
 
-@pytest.mark.bar("ASVS-9.2.1")
+@pytest.mark.bar("ASVS-9.2.1", "ASVS-7.2.2")
 async def test_a_believed_token_expires_by_the_clock(signed_in: SignIn, clock: FrozenClock) -> None:
     person = await signed_in()
     assert (await person.who_am_i()).status_code == 200

@@ -118,7 +118,7 @@ class TestWithoutGrace:
         assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401, 401]
 
 
-@pytest.mark.bar("CVE-2023-22492", "CVE-2026-43983", "CVE-2025-65430")
+@pytest.mark.bar("CVE-2023-22492", "CVE-2026-43983", "CVE-2025-65430", "ASVS-7.2.1")
 @pytest.mark.parametrize(
     "change",
     [{"status": UserStatus.DEACTIVATED}, {"deleted_at": "now"}],

@@ -386,6 +386,23 @@ class TestWithoutReference:
         assert answer.status_code == 404
 
 
+@ONE_DATABASE
+async def test_sign_in_and_refresh_are_never_answered_from_a_kept_answer(
+    client: httpx2.AsyncClient, ada: Account
+) -> None:
+    """An `Idempotency-Key` must not hand the same tokens out twice."""
+    headers = {"Idempotency-Key": "0123456789abcdef"}
+    body = {"identifier": ADDRESS, "password": PASSWORD}
+
+    answers = [await client.post(f"{API}/auth/login", json=body, headers=headers) for _ in range(2)]
+    token = {"refresh_token": answers[0].json()["refresh_token"]}
+    refreshed = [await client.post(f"{API}/auth/refresh", json=token, headers=headers) for _ in range(2)]
+
+    for first, second in (answers, refreshed):
+        assert first.json()["access_token"] != second.json()["access_token"]
+        assert "idempotency-replayed" not in second.headers
+
+
 MALFORMED: list[dict[str, Any]] = [
     {},
     {"identifier": ADDRESS},

@@ -35,6 +35,7 @@ _PERSON: tuple[Any, ...] = (
     User.status,
     User.created_at,
     User.updated_at,
+    User.deleted_at,
     User.version,
 )
 
@@ -45,14 +46,15 @@ class PeopleRepository(Repository[User]):
     async def list_people(
         self, query: PersonListQuery, cursors: Cursors, count_once: CountOnce
     ) -> Slice[Any]:
-        """Return one page of living people; by cursor it costs the same at any depth.
+        """Return one page of people; by cursor it costs the same at any depth.
 
         Addresses are joined only where the order or a filter needs them; those that are shown are read by `completed`.
         """
         needs_address = query.q is not None or query.verified is not None
-        counted = _filtered(_living(with_address=needs_address), query)
+        deleted = query.deleted
+        counted = _filtered(_people(deleted=deleted, with_address=needs_address), query)
         sorts_by_address = query.sort_by is PersonSort.EMAIL
-        statement = _filtered(_living(with_address=needs_address or sorts_by_address), query)
+        statement = _filtered(_people(deleted=deleted, with_address=needs_address or sorts_by_address), query)
 
         async def count() -> int:
             return await count_once(lambda: count_rows(self.session, counted))
@@ -70,7 +72,7 @@ class PeopleRepository(Repository[User]):
     async def find_person(self, user_id: UUID) -> Person | None:
         """Return a living person, with what this transaction has changed of him."""
         await self.flush()
-        row = (await self.session.execute(_living().where(User.id == user_id))).first()
+        row = (await self.session.execute(_people().where(User.id == user_id))).first()
         return next(iter(await self.completed([row])), None) if row else None
 
     async def completed(self, rows: Collection[Any]) -> list[Person]:
@@ -90,8 +92,14 @@ class PeopleRepository(Repository[User]):
         ]
 
     async def _addresses(self, ids: Collection[UUID]) -> dict[UUID, tuple[str, bool]]:
-        query = select(EmailAddress.user_id, EmailAddress.address, EmailAddress.verified_at).where(
-            EmailAddress.user_id.in_(ids), EmailAddress.is_primary, EmailAddress.released_at.is_(None)
+        query = (
+            select(EmailAddress.user_id, EmailAddress.address, EmailAddress.verified_at)
+            .join(User, User.id == EmailAddress.user_id)
+            .where(
+                EmailAddress.user_id.in_(ids),
+                EmailAddress.is_primary,
+                EmailAddress.released_at.is_not_distinct_from(User.deleted_at),
+            )
         )
         found = await self.session.execute(query)
         return {row.user_id: (row.address, row.verified_at is not None) for row in found}
@@ -192,19 +200,24 @@ class TrailRepository(Repository[AuditEntry]):
 
 def _order(query: PersonListQuery) -> Ordering:
     if query.sort_by is PersonSort.EMAIL:
-        # Unique among the living, so it is its own tie-breaker: the index needs no help.
-        return Ordering(EmailAddress.normal_form, EmailAddress.normal_form, descending=query.descending)
+        # Unique among the living, so there it is its own tie-breaker: the index needs no help.
+        key = User.id if query.deleted else EmailAddress.normal_form
+        return Ordering(EmailAddress.normal_form, key, descending=query.descending)
     return Ordering(User.created_at, User.id, descending=query.descending)
 
 
-def _living(*, with_address: bool = False) -> Select[Any]:
-    statement = select(*_PERSON).where(User.deleted_at.is_(None))
+def _people(*, deleted: bool = False, with_address: bool = False) -> Select[Any]:
+    statement = select(*_PERSON)
+    if deleted:
+        statement = statement.where(User.deleted_at.is_not(None), User.erased_at.is_(None))
+    else:
+        statement = statement.where(User.deleted_at.is_(None))
     if not with_address:
         return statement
+    # A deleted person has let go of his addresses in the moment of the deletion.
+    own = EmailAddress.released_at == User.deleted_at if deleted else EmailAddress.released_at.is_(None)
     return statement.join_from(
-        User,
-        EmailAddress,
-        and_(EmailAddress.user_id == User.id, EmailAddress.is_primary, EmailAddress.released_at.is_(None)),
+        User, EmailAddress, and_(EmailAddress.user_id == User.id, EmailAddress.is_primary, own)
     )
 
 
@@ -249,7 +262,7 @@ def _trail_conditions(query: TrailQuery) -> list[ColumnElement[bool]]:
 def _person(
     row: Any, address: tuple[str, bool], roles: tuple[PlatformRole, ...], last_seen_at: datetime | None
 ) -> Person:
-    id_, username, full_name, locale, timezone, status, created_at, updated_at, version = row
+    id_, username, full_name, locale, timezone, status, created_at, updated_at, deleted_at, version = row
     return Person(
         id=id_,
         email=address[0],
@@ -263,6 +276,7 @@ def _person(
         created_at=created_at,
         updated_at=updated_at,
         last_seen_at=last_seen_at,
+        deleted_at=deleted_at,
         version=version,
     )
 

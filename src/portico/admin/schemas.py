@@ -32,6 +32,8 @@ class PersonListQuery(PageQuery):
     """Only people who have proven their address, or only those who have not."""
     role: PlatformRole | None = None
     """Only people who hold this role."""
+    deleted: bool = False
+    """People who were deleted and can still be restored, instead of the living."""
 
 
 class TrailQuery(PageQuery):
@@ -102,6 +104,8 @@ class PersonResponse(ProfileResponse):
 
     last_seen_at: datetime | None
     """When one of his sessions was used last, to about a minute."""
+    deleted_at: datetime | None
+    """When the account was closed; null for the living."""
 
 
 class RolesResponse(ResponseModel):

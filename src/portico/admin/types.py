@@ -41,6 +41,7 @@ class Person:
     created_at: datetime
     updated_at: datetime
     last_seen_at: datetime | None
+    deleted_at: datetime | None
     version: int
 
 

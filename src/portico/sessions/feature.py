@@ -32,7 +32,7 @@ from portico.users.events import UserClaimed, UserDeactivated, UserDeleted
 
 @asynccontextmanager
 async def sessions_lifespan(runtime: Runtime) -> AsyncIterator[None]:
-    """Make what verifies credentials in this process; at the end write when sessions were used last."""
+    """Make what verifies credentials in this process."""
     settings = runtime.section(SessionsSettings)
     believed = BelievedPrincipals(
         runtime.clock, runtime.get(RevocationLog), max_entries=settings.cached_credentials

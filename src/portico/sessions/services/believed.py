@@ -31,7 +31,7 @@ class KeySpace:
     def key(self, credential: str) -> bytes:
         """Return the 32-byte key; the credential itself is kept nowhere."""
         hashed = self._prefix.copy()
-        hashed.update(credential.encode("latin-1", "replace"))
+        hashed.update(credential.encode("utf-8", "surrogatepass"))
         return hashed.digest()
 
 

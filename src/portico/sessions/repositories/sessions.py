@@ -70,7 +70,8 @@ class SignInFacts:
     knows_device: bool
 
 
-def _is_live(now: ColumnElement[datetime]) -> ColumnElement[bool]:
+def is_live(now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Say of a session's row that it was not ended and has not expired."""
     return and_(
         _SESSION.c.ended_at.is_(None),
         _SESSION.c.idle_expires_at > now,
@@ -78,11 +79,17 @@ def _is_live(now: ColumnElement[datetime]) -> ColumnElement[bool]:
     )
 
 
-_NOW: ColumnElement[datetime] = bindparam("now", type_=_SESSION.c.last_seen_at.type)
-_USER_ID: ColumnElement[UUID] = bindparam("user_id", type_=_USER.c.id.type)
-_SESSION_ID: ColumnElement[UUID] = bindparam("session_id", type_=_SESSION.c.id.type)
+def is_active() -> ColumnElement[bool]:
+    """Say of a person's row that he is neither switched off nor deleted."""
+    return and_(_USER.c.status == UserStatus.ACTIVE, _USER.c.deleted_at.is_(None))
 
-_FACTS = (
+
+NOW: ColumnElement[datetime] = bindparam("now", type_=_SESSION.c.last_seen_at.type)
+_USER_ID: ColumnElement[UUID] = bindparam("user_id", type_=_USER.c.id.type)
+IDLE_UNTIL: ColumnElement[datetime] = bindparam("idle_until", type_=_SESSION.c.idle_expires_at.type)
+SESSION_ID: ColumnElement[UUID] = bindparam("session_id", type_=_SESSION.c.id.type)
+
+FACTS = (
     _SESSION.c.id,
     _SESSION.c.user_id,
     _SESSION.c.amr,
@@ -96,15 +103,15 @@ _FACTS = (
 )
 
 _LIVE = (
-    select(*_FACTS, _GRANT.c.role)
+    select(*FACTS, _GRANT.c.role)
     .select_from(
         _SESSION.join(_USER, _USER.c.id == _SESSION.c.user_id).outerjoin(
             _GRANT, _GRANT.c.principal_id == _SESSION.c.user_id
         )
     )
-    .where(_is_live(_NOW), _USER.c.status == UserStatus.ACTIVE, _USER.c.deleted_at.is_(None))
+    .where(is_live(NOW), is_active())
 )
-_LIVE_BY_ID = _LIVE.where(_SESSION.c.id == _SESSION_ID)
+_LIVE_BY_ID = _LIVE.where(_SESSION.c.id == SESSION_ID)
 _LIVE_BY_COOKIE = _LIVE.where(
     _SESSION.c.cookie_hash == bindparam("cookie_hash", type_=_SESSION.c.cookie_hash.type)
 )
@@ -127,7 +134,7 @@ _SIGN_IN_FACTS = select(
     ).label("is_verified"),
     select(func.count())
     .select_from(_SESSION)
-    .where(_SESSION.c.user_id == _USER_ID, _is_live(_NOW))
+    .where(_SESSION.c.user_id == _USER_ID, is_live(NOW))
     .scalar_subquery()
     .label("live_sessions"),
     exists(_OWN_SESSIONS).label("has_signed_in"),
@@ -147,18 +154,12 @@ _ADD = insert(_SESSION)
 _RENEW = (
     update(_SESSION)
     .where(
-        _SESSION.c.id == _SESSION_ID,
-        _is_live(_NOW),
-        exists(
-            select(_USER.c.id).where(
-                _USER.c.id == _SESSION.c.user_id,
-                _USER.c.status == UserStatus.ACTIVE,
-                _USER.c.deleted_at.is_(None),
-            )
-        ),
+        _SESSION.c.id == SESSION_ID,
+        is_live(NOW),
+        exists(select(_USER.c.id).where(_USER.c.id == _SESSION.c.user_id, is_active())),
     )
-    .values(last_seen_at=_NOW, idle_expires_at=bindparam("idle_until", type_=_SESSION.c.idle_expires_at.type))
-    .returning(*_FACTS)
+    .values(last_seen_at=NOW, idle_expires_at=IDLE_UNTIL)
+    .returning(*FACTS)
 )
 
 
@@ -232,7 +233,7 @@ class SessionRepository(Repository[Session]):
         values = {"session_id": session_id, "now": now, "idle_until": idle_until}
         connection = await self.session.connection()
         row = (await connection.execute(_RENEW, values)).one_or_none()
-        return _value(row, frozenset()) if row else None
+        return live_session_of(row, frozenset()) if row else None
 
     async def find_for_notice(self, session_id: UUID) -> DeviceNotice | None:
         """Return what the mail about this session's device tells; None without an address to send it to."""
@@ -277,7 +278,7 @@ class SessionRepository(Repository[Session]):
 
     async def list_longest_rested(self, user_id: UUID, now: datetime, *, limit: int) -> list[UUID]:
         """Return the live sessions of a person that were used least lately."""
-        query = select(_SESSION.c.id).where(_SESSION.c.user_id == user_id, _is_live(_NOW))
+        query = select(_SESSION.c.id).where(_SESSION.c.user_id == user_id, is_live(NOW))
         query = query.order_by(_SESSION.c.last_seen_at, _SESSION.c.id).limit(limit)
         return list((await self.session.scalars(query, {"now": now})).all())
 
@@ -380,10 +381,11 @@ def _live_session(rows: Sequence[Any]) -> LiveSession | None:
     """Fold the rows of one session, one a role, into a value."""
     if not rows:
         return None
-    return _value(rows[0], frozenset(row.role.value for row in rows if row.role is not None))
+    return live_session_of(rows[0], frozenset(row.role.value for row in rows if row.role is not None))
 
 
-def _value(row: Any, roles: frozenset[str]) -> LiveSession:
+def live_session_of(row: Any, roles: frozenset[str]) -> LiveSession:
+    """Make the value of a row of `FACTS`."""
     return LiveSession(
         id=row.id,
         user_id=row.user_id,
