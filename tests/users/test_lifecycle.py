@@ -6,10 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from portico.access.errors import LastSuperuser
 from portico.access.services import Grants
 from portico.access.types import PlatformRole
+from portico.audit.models import AuditEntry
+from portico.core.context import RequestContext, set_current_request
 from portico.core.ids import PrincipalId
 from portico.credentials.models import GuessCounter, PasswordCredential
 from portico.credentials.services import seed_people
@@ -157,6 +160,28 @@ class TestSwitch:
             await users(runtime).delete_account(account.id)
         assert (await account_of(runtime)).is_active
 
+    async def test_a_superuser_who_is_switched_off_counts_for_nobody(self, runtime: Runtime) -> None:
+        account, other = await register(runtime), await register(runtime, "root@example.com")
+        for person in (account, other):
+            await Grants(runtime, runtime.unit()).grant_role(PrincipalId(person.id), PlatformRole.SUPERUSER)
+        await users(runtime).deactivate_user(other.id)
+
+        with pytest.raises(LastSuperuser):
+            await users(runtime).deactivate_user(account.id)
+        await users(runtime).activate_user(other.id)
+        await users(runtime).deactivate_user(account.id)
+
+    async def test_two_superusers_who_switch_each_other_off_leave_one(self, runtime: Runtime) -> None:
+        pair = [await register(runtime), await register(runtime, "root@example.com")]
+        for person in pair:
+            await Grants(runtime, runtime.unit()).grant_role(PrincipalId(person.id), PlatformRole.SUPERUSER)
+
+        outcomes = await asyncio.gather(
+            *(users(runtime).deactivate_user(person.id) for person in pair), return_exceptions=True
+        )
+
+        assert [type(outcome) for outcome in outcomes].count(LastSuperuser) == 1
+
 
 class TestDeletion:
     async def test_frees_address_and_name_at_once(
@@ -210,8 +235,16 @@ class TestErasure:
     async def test_after_the_grace_nothing_names_the_person(
         self, runtime: Runtime, clock: FrozenClock, mails: CapturedMails, heard: list[Any]
     ) -> None:
+        set_current_request(
+            RequestContext(request_id="r1", client_address="203.0.113.7", user_agent="A browser")
+        )
         account = await register(runtime, username="ada", full_name="Ada Lovelace")
         await guess(runtime)
+        places = select(AuditEntry).where(
+            AuditEntry.client_address.is_not(None), AuditEntry.subject_id == account.id
+        )
+        async with runtime.reads() as session:
+            assert len((await session.scalars(places)).all()) > 0
         await users(runtime).delete_account(account.id)
         clock.advance(timedelta(days=30))
 
@@ -225,6 +258,8 @@ class TestErasure:
         assert row is not None
         assert (row.username, row.username_key, row.full_name, row.timezone) == (None, None, None, "UTC")
         assert row.erased_at == clock.now()
+        async with runtime.reads() as session:
+            assert (await session.scalars(places)).all() == []
         assert "user.erased" in [action for action, _, _ in await trail(runtime)]
         with pytest.raises(UserNotFound):
             await users(runtime).restore_user(account.id)

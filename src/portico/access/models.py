@@ -20,6 +20,8 @@ class PrincipalRow(Identified, NamedTable):
 
     kind: Mapped[PrincipalKind] = mapped_column(EnumText(PrincipalKind))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    """Since when it may act no more; its grants stay and count for nothing."""
 
 
 class RoleGrant(NamedTable):

@@ -1,9 +1,10 @@
 """SQL of principals and grants."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, exists, select, update
 
 from portico.access.models import PrincipalRow, RoleGrant
 from portico.access.types import PlatformRole
@@ -12,6 +13,11 @@ from portico.db.repositories import Repository
 
 class PrincipalRepository(Repository[PrincipalRow]):
     """The principals."""
+
+    async def set_disabled(self, principal_id: UUID, since: datetime | None) -> None:
+        """Note since when a principal may act no more, or that it may again."""
+        statement = update(PrincipalRow).where(PrincipalRow.id == principal_id).values(disabled_at=since)
+        await self.session.execute(statement)
 
 
 class GrantRepository(Repository[RoleGrant]):
@@ -32,12 +38,17 @@ class GrantRepository(Repository[RoleGrant]):
         """Tell whether anybody holds the role."""
         return bool(await self.session.scalar(select(exists().where(RoleGrant.role == role))))
 
-    async def count_holders(self, role: PlatformRole, *, lock: bool = False) -> int:
-        """Count who holds the role; with `lock`, nobody else can change that before the commit."""
-        if lock:
-            held = await self.session.scalars(
-                select(RoleGrant.principal_id).where(RoleGrant.role == role).with_for_update()
-            )
-            return len(held.all())
-        query = select(func.count()).select_from(RoleGrant).where(RoleGrant.role == role)
-        return (await self.session.scalar(query)) or 0
+    async def list_able_holders(self, role: PlatformRole) -> Sequence[UUID]:
+        """Return who holds the role and may act; nobody else can change that before the commit.
+
+        Both rows are locked: one that waits here for another's disabling must see it.
+        """
+        query = (
+            select(RoleGrant.principal_id, PrincipalRow.disabled_at)
+            .join(PrincipalRow, PrincipalRow.id == RoleGrant.principal_id)
+            .where(RoleGrant.role == role)
+            .order_by(RoleGrant.principal_id)
+            .with_for_update()
+        )
+        held = (await self.session.execute(query)).all()
+        return [principal_id for principal_id, disabled_at in held if disabled_at is None]

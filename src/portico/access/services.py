@@ -83,16 +83,24 @@ class Grants:
     async def keep_a_superuser(
         self, principal_id: PrincipalId, role: PlatformRole = PlatformRole.SUPERUSER
     ) -> None:
-        """Refuse to go on if `principal_id` is the only superuser; call inside the unit, before he loses the role.
+        """Refuse to go on if nobody but `principal_id` could act as a superuser; call inside the unit, before the act.
 
         Raises:
-            LastSuperuser: he is (409).
+            LastSuperuser: nobody else holds the role and may act (409).
         """
         grants = GrantRepository(self._unit.session)
         if role not in await grants.list_roles(principal_id):
             return
-        if await grants.count_holders(role, lock=True) < 2:
+        if set(await grants.list_able_holders(role)) == {principal_id}:
             raise LastSuperuser
+
+    async def disable(self, principal_id: PrincipalId) -> None:
+        """Let a principal's grants count for nothing, in the open unit; whoever calls ends its sessions."""
+        await PrincipalRepository(self._unit.session).set_disabled(principal_id, self._runtime.clock.now())
+
+    async def enable(self, principal_id: PrincipalId) -> None:
+        """Let a principal's grants count again, in the open unit."""
+        await PrincipalRepository(self._unit.session).set_disabled(principal_id, None)
 
     async def _announce(
         self, principal_id: PrincipalId, action: str, role: PlatformRole, actor: Principal | None

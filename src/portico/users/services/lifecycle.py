@@ -43,6 +43,7 @@ class UserLifecycle:
             if user.status is UserStatus.DEACTIVATED:
                 return
             self._set_status(user, UserStatus.DEACTIVATED)
+            await Grants(self._runtime, self._unit).disable(PrincipalId(user_id))
             await self._announce("user.deactivated", user_id, actor)
             await self._emit(UserDeactivated(at=self._runtime.clock.now(), user_id=user_id))
 
@@ -57,6 +58,7 @@ class UserLifecycle:
             if user.status is UserStatus.ACTIVE:
                 return
             self._set_status(user, UserStatus.ACTIVE)
+            await Grants(self._runtime, self._unit).enable(PrincipalId(user_id))
             await self._announce("user.activated", user_id, actor)
             await self._emit(UserActivated(at=self._runtime.clock.now(), user_id=user_id))
 
