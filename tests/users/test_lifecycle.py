@@ -248,6 +248,7 @@ class TestErasure:
         await users(runtime).delete_account(account.id)
         clock.advance(timedelta(days=30))
 
+        set_current_request(RequestContext(request_id="-"))
         await purge_deleted_users(runtime)
 
         assert isinstance(heard[-1], UserErased)

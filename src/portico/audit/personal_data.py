@@ -1,4 +1,4 @@
-"""What the trail holds of a person, for erasure: addresses and devices, beside ids that mean nobody once he is erased."""
+"""What the trail holds of a person, for erasure: places and devices; its ids mean nobody once he is erased."""
 
 from portico.audit.repositories import AuditRepository
 from portico.core.ids import UserId
