@@ -44,6 +44,9 @@ def serve(
 
     The embedded database, and any database in development, is migrated first.
     """
+    from portico.cli.lean import collect_no_garbage
+
+    collect_no_garbage()
     from portico.cli.serving import run_server
 
     run_server(host, port, workers)

@@ -1,5 +1,7 @@
 """What `portico serve` does: migrate what is ours, say where everything is, then serve in one process or several."""
 
+from portico.cli import lean  # isort: split
+
 import os
 import signal
 import socket
@@ -13,11 +15,12 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from portico.access.services import has_superuser
 from portico.app import create_app
 from portico.cli.errors import CommandRefused
 from portico.cli.features import enabled_features
 from portico.cli.processes import command_runtime
-from portico.composition import migrator_of
+from portico.composition import check_schema, compose, migrator_of
 from portico.core.settings import Settings
 from portico.credentials.services import issue_setup_link
 from portico.db.chains import SchemaBehind
@@ -45,7 +48,9 @@ def run_server(host: str, port: int, workers: int | None) -> None:
 def application() -> FastAPI:
     """Return the application of one worker process."""
     settings = Settings()
-    return create_app(settings, enabled_features(settings))
+    app = create_app(settings, enabled_features(settings))
+    lean.collect_garbage_of_requests()
+    return app
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
@@ -107,6 +112,19 @@ async def _prepare(settings: Settings) -> str | None:
 
 
 async def _setup_link(settings: Settings) -> str | None:
+    """Return the link, or None where there is an administrator, which is asked first and quickly.
+
+    Raises:
+        SchemaBehind, SchemaAhead: the database does not fit this release.
+    """
+    runtime = compose(settings, enabled_features(settings))
+    try:
+        await check_schema(runtime)
+        async with runtime.reads() as session:
+            if await has_superuser(session):
+                return None
+    finally:
+        await runtime.database.close()
     async with command_runtime(settings) as runtime:
         return await issue_setup_link(runtime)
 

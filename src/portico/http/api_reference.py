@@ -11,6 +11,7 @@ import hashlib
 import html
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from typing import Any, Final
 
@@ -59,11 +60,15 @@ class ReferenceFile:
 
 
 class ReferenceFiles:
-    """The vendored files, read once."""
+    """The vendored files, read once, when somebody first looks at the reference."""
 
-    def __init__(self) -> None:
-        self._by_name = {name: _read(name) for name in _NAMES}
-        self._by_path = {file.path: file for file in self._by_name.values()}
+    @cached_property
+    def _by_name(self) -> dict[str, ReferenceFile]:
+        return {name: _read(name) for name in _NAMES}
+
+    @cached_property
+    def _by_path(self) -> dict[str, ReferenceFile]:
+        return {file.path: file for file in self._by_name.values()}
 
     def path(self, name: str) -> str:
         """Return the address of a file."""
