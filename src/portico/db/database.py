@@ -9,7 +9,7 @@ import math
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import DisconnectionError
@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from portico.core.settings import DatabaseSettings, Settings
-from portico.db.sqlite_driver import OneCallDriver
+
+if TYPE_CHECKING:
+    from portico.db.trips import Trips
 
 OLDEST_SQLITE = (3, 35)
 BUSY_SECONDS = 5
@@ -64,6 +66,7 @@ class Database:
             self.reader, self.writer = _sqlite_engines(url, settings)
         else:
             self.reader, self.writer = _postgres_engines(url, settings)
+        self.trips = self._trips()
         self.read_sessions = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
         self.write_sessions = async_sessionmaker(self.writer, expire_on_commit=False, autoflush=False)
 
@@ -71,6 +74,15 @@ class Database:
     def from_settings(cls, settings: Settings) -> "Database":
         """Open the application's database."""
         return cls(database_url(settings), settings.database)
+
+    def _trips(self) -> "Trips":
+        if self.is_sqlite:
+            from portico.db.sqlite_trips import SqliteTrips
+
+            return SqliteTrips(self.writer)
+        from portico.db.postgres_trips import PostgresTrips  # its driver is an extra
+
+        return PostgresTrips(self.writer)
 
     async def close(self) -> None:
         """Close every connection; without it a process on SQLite never ends."""
@@ -80,6 +92,8 @@ class Database:
 
 # Parameters are hidden on both: an error's text must not carry addresses or hashes into the log.
 def _sqlite_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine, AsyncEngine]:
+    from portico.db.sqlite_driver import OneCallDriver  # not for those who run on PostgreSQL
+
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise RuntimeError(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 or newer is needed")
     if url.database:

@@ -87,6 +87,12 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
     __slots__ = ()
     _cursor_cls = OneCallCursor
 
+    def rollback(self) -> None:
+        """Undo what is open; the pool asks for it at each return, and mostly there is nothing to go there for."""
+        connection: Any = self._connection
+        if connection._connection is not None and connection._conn.in_transaction:
+            super().rollback()
+
 
 class OneCallDriver(AsyncAdapt_aiosqlite_dbapi):
     """The driver to give to `create_async_engine(module=…)`."""

@@ -57,6 +57,11 @@ class Unit:
         """Tell whether a transaction is under way."""
         return self._session is not None
 
+    @property
+    def is_untouched(self) -> bool:
+        """Tell whether nothing was opened, and nobody waits to add to the commit: what is done elsewhere is alone."""
+        return self._session is None and not self._held and not self._finished
+
     def before_commit(self, hook: Hook) -> None:
         """Run `hook` as the last thing inside the transaction; what it raises rolls back."""
         self._before_commit.append(hook)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, Integer, LargeBinary, String, Uuid
+from sqlalchemy import Index, Integer, LargeBinary, String, Update, Uuid, bindparam, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portico.db.base import NamedTable
@@ -54,3 +54,27 @@ class TokenFamily(Identified, NamedTable):
     absolute_expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_reason: Mapped[FamilyEnd | None] = mapped_column(EnumText(FamilyEnd))
+
+
+def rotation() -> Update:
+    """Return the compare-and-set that makes a live leaf give way to its child; whoever finds no row has lost.
+
+    Parameters: `family`, `presented` (the leaf's counter), `now`, `idle_until`. It stands beside the table because a
+    higher feature asks about rows of its own in the same statement.
+    """
+    now = bindparam("now", type_=TokenFamily.rotated_at.type)
+    return (
+        update(TokenFamily.__table__)  # type: ignore[arg-type]  # a Table, which the ORM's base does not say
+        .where(
+            TokenFamily.id == bindparam("family"),
+            TokenFamily.counter == bindparam("presented"),
+            TokenFamily.ended_at.is_(None),
+            TokenFamily.idle_expires_at > now,
+            TokenFamily.absolute_expires_at > now,
+        )
+        .values(
+            counter=TokenFamily.counter + 1,
+            rotated_at=now,
+            idle_expires_at=bindparam("idle_until", type_=TokenFamily.idle_expires_at.type),
+        )
+    )

@@ -8,11 +8,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, bindparam, delete, or_, select, update
 
 from portico.db.repositories import Repository
-from portico.tokens.models import TokenFamily
+from portico.tokens.models import TokenFamily, rotation
 from portico.tokens.types import Family, FamilyEnd
 
 _T = cast("Table", TokenFamily.__table__)
-_NOW = bindparam("now", type_=_T.c.rotated_at.type)
 _FACTS = (
     _T.c.id,
     _T.c.session_id,
@@ -27,23 +26,7 @@ _FACTS = (
     _T.c.ended_at,
 )
 
-_ROTATE = (
-    update(_T)
-    .where(
-        _T.c.id == bindparam("family"),
-        _T.c.counter == bindparam("presented"),
-        _T.c.ended_at.is_(None),
-        _T.c.idle_expires_at > _NOW,
-        _T.c.absolute_expires_at > _NOW,
-    )
-    .values(
-        counter=_T.c.counter + 1,
-        rotated_at=_NOW,
-        idle_expires_at=bindparam("idle_until", type_=_T.c.idle_expires_at.type),
-    )
-    .returning(*_FACTS)
-)
-
+_ROTATE = rotation().returning(*_FACTS)
 _FIND = select(*_FACTS).where(_T.c.id == bindparam("family"))
 
 

@@ -85,7 +85,7 @@ class TokenFamilies:
             RefreshTokenInvalid: malformed, expired, ended or unknown (401).
             RefreshTokenReplayed: rotated away before; kept, the family is ended (401).
         """
-        claims = self._read(token)
+        claims = self.read(token)
         async with self._unit:
             now = self._runtime.clock.now()
             families = TokenFamilyRepository(self._unit.session)
@@ -105,7 +105,7 @@ class TokenFamilies:
         Raises:
             RefreshTokenInvalid: not ours, or the family is gone (401).
         """
-        claims = self._read(token)
+        claims = self.read(token)
         if self._unit.is_open:
             family = await TokenFamilyRepository(self._unit.session).find(claims.family_id)
         else:
@@ -140,11 +140,20 @@ class TokenFamilies:
         async with self._unit:
             return await TokenFamilyRepository(self._unit.session).remove_ended(before, limit)
 
-    def _read(self, token: str) -> RefreshClaims:
+    def read(self, token: str) -> RefreshClaims:
+        """Return what a genuine token says; asks no database.
+
+        Raises:
+            RefreshTokenInvalid: not ours (401).
+        """
         try:
             return read_refresh_token(self._runtime.secret, token)
         except NotARefreshToken:
             raise RefreshTokenInvalid from None
+
+    def child_of(self, claims: RefreshClaims) -> RefreshToken:
+        """Return the token that a leaf gives way to; good only once the family's row was rotated and committed."""
+        return write_refresh_token(self._runtime.secret, claims.family_id, claims.counter + 1)
 
     def _rotation(self, family: Family, outcome: RotationOutcome) -> Rotation:
         child = write_refresh_token(self._runtime.secret, family.id, family.counter)
