@@ -10,6 +10,8 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
+import httpx2
+
 from portico.credentials.models import PasswordCredential
 from portico.credentials.passwords import Passwords
 from portico.credentials.services import RegistrationTokens, issue_setup_link
@@ -22,14 +24,10 @@ from portico.tokens.types import TokenPurpose
 from portico.users.addresses import parse_address
 from portico.users.services import NewUser, Users
 from portico.users.types import Account
+from tests.access_matrix.table import Row
 from tests.integration.ground import EVIL, Person, enter, make_superuser
 from tests.sessions.people import PAGE_COOKIE, PASSWORD
 
-COLUMNS = (
-    "anonymous", "garbage", "expired", "ended", "deactivated", "user", "other", "superuser", "browser", "tokenless",
-    "forged",
-)  # fmt: skip
-"""Who asks. The last three are Ada's browser: at a page of ours, without the token of a form, at a foreign page."""
 TOKEN_LIFE = timedelta(minutes=15)
 NEW_PASSWORD = "a calculus of the nervous system"
 NAMES = count(1)
@@ -103,6 +101,17 @@ class Scene:
             "name": "nothing.css",
         }
         return template.format(**ids)
+
+    async def request(self, row: Row, column: str) -> httpx2.Request:
+        """Return the request of one cell; a dead or missing credential comes with the body that would have worked."""
+        headers = {"Accept": "application/json", **self.credential(column)}
+        url = f"{self.origin}{self.path(row.path)}"
+        if row.form is not None:
+            return httpx2.Request(
+                row.method, url, headers=headers, data=await self.body(dict(row.form), column)
+            )
+        body = None if row.body is None else await self.body(dict(row.body), column)
+        return httpx2.Request(row.method, url, headers=headers, json=body)
 
     async def body(self, given: Any, caller: str) -> Any:
         """Return a body of the table with its `$words` filled in."""

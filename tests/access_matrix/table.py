@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.access_matrix.scene import COLUMNS
-
 TABLE = Path(__file__).with_name("matrix.toml")
+COLUMNS = (
+    "anonymous", "garbage", "expired", "ended", "deactivated", "user", "other", "superuser", "browser", "tokenless",
+    "forged",
+)  # fmt: skip
+"""Who asks. The last three are Ada's browser: at a page of ours, without the token of a form, at a foreign page."""
 
 
 @dataclass(frozen=True, slots=True)

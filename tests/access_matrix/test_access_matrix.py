@@ -16,8 +16,8 @@ from portico.http.access import public
 from portico.http.routing import RouteRow, UndeclaredRoutes, check_routes, route_table
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
-from tests.access_matrix.scene import COLUMNS, Scene
-from tests.access_matrix.table import Row, read_table
+from tests.access_matrix.scene import Scene
+from tests.access_matrix.table import COLUMNS, Row, read_table
 from tests.integration.ground import TRACES, assert_problem, stored
 from tests.sessions.people import FAST_HASHES
 
@@ -78,7 +78,7 @@ async def refused_cells(
 ) -> Sequence[str]:
     """Ask for all that the column is refused; return what was answered or written against the table."""
     rows = [row for row in read_table().values() if row.statuses[column] >= 400]
-    requests = [(row, await prepared(scene, row, column)) for row in rows]
+    requests = [(row, await scene.request(row, column)) for row in rows]
     before = await stored(runtime, but=TRACES)
     wrong = []
     for row, request in requests:
@@ -96,22 +96,12 @@ async def let_in_cells(client: httpx2.AsyncClient, scene: Scene, column: str) ->
     for row in read_table().values():
         if row.statuses[column] >= 400:
             continue
-        answer = await client.send(await prepared(scene, row, column))
+        answer = await client.send(await scene.request(row, column))
         client.cookies.clear()
         wrong += list(_against(row, column, answer))
         if row.method in UNSAFE:
             await scene.renew(*scene.spoilt_by(column))
     return wrong
-
-
-async def prepared(scene: Scene, row: Row, column: str) -> httpx2.Request:
-    """Return the request of one cell; a dead or missing credential comes with the body that would have worked."""
-    headers = {"Accept": "application/json", **scene.credential(column)}
-    url = f"{scene.origin}{scene.path(row.path)}"
-    if row.form is not None:
-        return httpx2.Request(row.method, url, headers=headers, data=await scene.body(dict(row.form), column))
-    body = None if row.body is None else await scene.body(dict(row.body), column)
-    return httpx2.Request(row.method, url, headers=headers, json=body)
 
 
 def _against(row: Row, column: str, answer: httpx2.Response) -> Iterator[str]:

@@ -17,7 +17,6 @@ import structlog
 
 from portico.coordination.postgres_follower import LEASE
 from portico.coordination.repositories import RevocationRepository
-from portico.core.errors import Unavailable
 from portico.db.unit import Reads
 
 log = structlog.get_logger("portico.coordination")
@@ -77,7 +76,7 @@ class Confirmations:
         try:
             async with self._reads() as session:
                 return await RevocationRepository(session).least_position(other_than=self._own_id)
-        except Unavailable as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody is known to have heard, and the look goes on
             log.warning("revocation_confirmations_unknown", error=repr(error))
             return NOBODY_YET
 

@@ -1,0 +1,214 @@
+"""Whatever fails on the way, nothing is half done, nothing is granted, and the same request works afterwards.
+
+Every route that changes something is asked with something planted: an error at its first statement, its second, and
+so on to the last, at every commit, and at every failpoint on its way. What is stored afterwards is what was there
+before, or all of it: never a part, and never nothing behind an answer that says it was done (RELIABILITY_BAR P3).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import event
+
+from portico.core import failpoints
+from portico.runtime import Runtime
+from tests.access_matrix.scene import Scene
+from tests.access_matrix.table import COLUMNS, Row, read_table
+from tests.integration.ground import SCALE, TRACE_OF_CODE, TRACES, stored
+from tests.sessions.people import FAST_HASHES
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
+
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+TWO_ACTS = {"POST /signup", "POST /verify"}
+"""Pages that sign in who has just signed up or proven an address: if only that fails, he signs in by himself."""
+ONCE = {"POST /api/v1/admin/keys/rotate"}
+"""Done once there is nothing more to do; `tests/keys` lets it fail."""
+CREDENTIALS = ("access_token", "refresh_token", '"secret"')
+EVERY = 1 if SCALE > 1 else 3
+"""In the quick run each third statement fails, another third on the other database; at a larger scale each one."""
+
+
+@pytest.fixture
+def settings_overrides() -> dict[str, Any]:
+    most = {"free_guesses": 50, "stranger_guesses": 90, "device_guesses": 90}
+    return {"credentials": {**FAST_HASHES, **most}, "logging": {"access": False}}
+
+
+class Planted(RuntimeError):
+    """What fails here."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """Counts statements and commits of all connections, and lets one of them fail."""
+
+    at: int = -1
+    seen: int = 0
+    points: list[str] = field(default_factory=list)
+    error: Callable[[], Exception] = Planted
+
+    def step(self, *_: Any) -> None:
+        """Count one more; raise if it is the one."""
+        self.seen += 1
+        if self.seen - 1 == self.at:
+            raise self.error()
+
+
+@contextmanager
+def planted(runtime: Runtime, fault: Fault) -> Iterator[Fault]:
+    """Let `fault` see every statement and commit of the block."""
+    engines = [runtime.database.writer.sync_engine, runtime.database.reader.sync_engine]
+    hooks: Sequence[tuple[str, Any]] = (("before_cursor_execute", fault.step), ("commit", fault.step))
+    for engine in engines:
+        for name, hook in hooks:
+            event.listen(engine, name, hook)
+    try:
+        yield fault
+    finally:
+        for engine in engines:
+            for name, hook in hooks:
+                event.remove(engine, name, hook)
+
+
+@contextmanager
+def failing_at(point: str | None, reached: list[str]) -> Iterator[None]:
+    """Arm every failpoint: `point` fails, the others write down that they were reached."""
+
+    async def noted(name: str) -> None:
+        reached.append(name)
+
+    class Armed(dict[str, failpoints.Action]):
+        def get(self, name: str, default: Any = None) -> Any:
+            return failpoints.raising(Planted(name)) if name == point else noted
+
+    present = failpoints.armed
+    failpoints.armed = Armed({"all": noted})
+    try:
+        yield
+    finally:
+        failpoints.armed = present
+
+
+def rows_that_change() -> list[tuple[Row, str]]:
+    """Return the routes that change something, each with a caller who may."""
+    found = []
+    for row in read_table().values():
+        may = [column for column in ("anonymous", "user", "superuser") if row.statuses[column] < 400]
+        if row.method in UNSAFE and may and row.name not in ONCE:
+            found.append((row, may[0]))
+    return found
+
+
+@dataclass(slots=True)
+class Trial:
+    """One route under all its faults."""
+
+    client: httpx2.AsyncClient
+    runtime: Runtime
+    scene: Scene
+    row: Row
+    column: str
+    wrong: list[str] = field(default_factory=list)
+
+    async def run(self, first: int) -> list[str]:
+        """Let everything fail once; return what was wrong."""
+        steps, points, changed = await self._measured()
+        for at in range(first, steps, EVERY):
+            await self._attempt(f"step {at} of {steps}", changed, Fault(at), None)
+        for point in points:
+            await self._attempt(point, changed, Fault(), point)
+        answer = await self._asked()
+        if answer.status_code != self.row.statuses[self.column]:
+            self._tell(f"does not work afterwards: {answer.status_code} {answer.text[:200]}")
+        return self.wrong
+
+    async def _measured(self) -> tuple[int, list[str], set[str]]:
+        """Return statements and commits, failpoints and changed tables of the request when all is well."""
+        await self._renew()
+        request, before, reached = await self._prepared(), await stored(self.runtime, but=TRACES), list[str]()
+        with planted(self.runtime, Fault()) as fault, failing_at(None, reached):
+            answer = await self.client.send(request)
+        if answer.status_code != self.row.statuses[self.column]:
+            self._tell(f"{answer.status_code}: {answer.text[:200]}")
+        changed = await self._changed_since(before)
+        await self._renew()
+        return fault.seen, list(dict.fromkeys(reached)), changed
+
+    async def _attempt(self, told: str, whole: set[str], fault: Fault, point: str | None) -> None:
+        request, before = await self._prepared(), await stored(self.runtime, but=TRACES)
+        with planted(self.runtime, fault), failing_at(point, []):
+            answer = await self.client.send(request)
+        changed = await self._changed_since(before)
+        if changed and changed != whole and not self._is_first_act(changed, whole):
+            self._tell(f"{told}: wrote {sorted(changed)} of {sorted(whole)}")
+        if whole and not changed and answer.status_code < 400:
+            self._tell(f"{told}: {answer.status_code}, and nothing is stored")
+        if answer.status_code >= 400:
+            self._check_refusal(told, answer)
+        if changed:
+            await self._renew()
+
+    def _is_first_act(self, changed: set[str], whole: set[str]) -> bool:
+        return self.row.name in TWO_ACTS and changed == whole - {"portico_sessions"}
+
+    def _check_refusal(self, told: str, answer: httpx2.Response) -> None:
+        if any(word in answer.text for word in CREDENTIALS) or "set-cookie" in answer.headers:
+            self._tell(f"{told}: gives a credential away with {answer.status_code}")
+        if TRACE_OF_CODE.search(answer.text) or "Planted" in answer.text:
+            self._tell(f"{told}: tells of the inside: {answer.text[:200]}")
+
+    async def _prepared(self) -> httpx2.Request:
+        return await self.scene.request(self.row, self.column)
+
+    async def _asked(self) -> httpx2.Response:
+        return await self.client.send(await self._prepared())
+
+    async def _changed_since(self, before: dict[str, str]) -> set[str]:
+        self.client.cookies.clear()
+        after = await stored(self.runtime, but=TRACES)
+        return {name for name in before if before[name] != after[name]}
+
+    async def _renew(self) -> None:
+        await self.scene.renew("ada", *(["grace"] if self.column == "superuser" else []))
+
+    def _tell(self, what: str) -> None:
+        self.wrong.append(f"{self.row.name}: {what}")
+
+
+@pytest.mark.bar("P3", "CHECK-24", "ASVS-2.3.3", "ASVS-16.5.2", "ASVS-16.5.3", "T5", "ASVS-16.5.1")
+async def test_what_fails_on_the_way_leaves_all_or_nothing(
+    client: httpx2.AsyncClient, runtime: Runtime, scene: Scene, database_kind: str
+) -> None:
+    wrong: list[str] = []
+    for row, column in rows_that_change():
+        wrong += await Trial(client, runtime, scene, row, column).run(first=int(database_kind == "sqlite"))
+
+    assert not wrong, "\n".join(["", *wrong])
+
+
+@pytest.mark.bar("CHECK-24", "ASVS-16.5.2", "ASVS-16.5.3")
+@pytest.mark.parametrize(
+    "error", [Planted, ConnectionRefusedError], ids=["a fault of ours", "the database is away"]
+)
+async def test_a_check_that_cannot_be_made_lets_nobody_in(
+    client: httpx2.AsyncClient, runtime: Runtime, scene: Scene, error: Callable[[], Exception]
+) -> None:
+    wrong: list[str] = []
+    for row in read_table().values():
+        for column in [column for column in COLUMNS if row.statuses[column] in {401, 403, 404}]:
+            request = await scene.request(row, column)
+            for at in range(3):
+                with planted(runtime, Fault(at, error=error)) as fault:
+                    answer = await client.send(request)
+                client.cookies.clear()
+                if answer.status_code < 400:
+                    wrong.append(f"{row.name}: {column} gets {answer.status_code} when step {at} fails")
+                if fault.seen <= at:
+                    break
+
+    assert not wrong, "\n".join(["", *wrong])
