@@ -1,6 +1,6 @@
 """SQL of the admin API: what is read across features, by their models. Writes go through their services."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -38,6 +38,7 @@ _PERSON: tuple[Any, ...] = (
     User.deleted_at,
     User.version,
 )
+_DELETED_AT = next(at for at, column in enumerate(_PERSON) if column is User.deleted_at)
 
 
 class PeopleRepository(Repository[User]):
@@ -81,28 +82,28 @@ class PeopleRepository(Repository[User]):
         Who was deleted since the rows were read has no address any more, and is left out.
         """
         ids = [row[0] for row in rows]
+        deleted_at = {row[0]: row[_DELETED_AT] for row in rows}
         roles: dict[UUID, list[PlatformRole]] = {}
         for principal_id, role in await self._roles(ids):
             roles.setdefault(principal_id, []).append(role)
-        addresses, seen = await self._addresses(ids), await self._last_seen(ids)
+        addresses, seen = await self._addresses(deleted_at), await self._last_seen(ids)
         return [
             _person(row, addresses[row[0]], tuple(roles.get(row[0], ())), seen.get(row[0]))
             for row in rows
             if row[0] in addresses
         ]
 
-    async def _addresses(self, ids: Collection[UUID]) -> dict[UUID, tuple[str, bool]]:
-        query = (
-            select(EmailAddress.user_id, EmailAddress.address, EmailAddress.verified_at)
-            .join(User, User.id == EmailAddress.user_id)
-            .where(
-                EmailAddress.user_id.in_(ids),
-                EmailAddress.is_primary,
-                EmailAddress.released_at.is_not_distinct_from(User.deleted_at),
-            )
-        )
-        found = await self.session.execute(query)
-        return {row.user_id: (row.address, row.verified_at is not None) for row in found}
+    async def _addresses(self, deleted_at: Mapping[UUID, datetime | None]) -> dict[UUID, tuple[str, bool]]:
+        """Return the address of each; a deleted person's is the one that he let go of in that moment."""
+        query = select(
+            EmailAddress.user_id, EmailAddress.address, EmailAddress.verified_at, EmailAddress.released_at
+        ).where(EmailAddress.user_id.in_(deleted_at), EmailAddress.is_primary)
+        found = (await self.session.execute(query)).all()
+        return {
+            user_id: (address, verified_at is not None)
+            for user_id, address, verified_at, released_at in found
+            if released_at == deleted_at[user_id]
+        }
 
     async def _roles(self, ids: Collection[UUID]) -> list[tuple[UUID, PlatformRole]]:
         query = select(RoleGrant.principal_id, RoleGrant.role).where(RoleGrant.principal_id.in_(ids))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from portico.audit.services import record
 from portico.credentials.passwords import Passwords
 from portico.credentials.repositories import PasswordRepository, insert_passwords
+from portico.db.statistics import renew_statistics
 from portico.db.unit import Unit
 from portico.runtime import Runtime
 from portico.users.services import UserSeeding
@@ -48,3 +49,5 @@ async def seed_people(
         await Seeding(runtime, runtime.unit()).seed_batch(done + 1, count, password_hash)
         done += count
         progress(done)
+    async with (unit := runtime.unit()):
+        await renew_statistics(unit.session)
