@@ -49,6 +49,14 @@ class WithoutIdempotency:
         """Do nothing: markers are read at the start."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadsJson:
+    """Marks a plain Starlette route whose body is JSON; an API route says so by its parameters."""
+
+    async def __call__(self) -> None:
+        """Do nothing: markers are read at the start."""
+
+
 def limited(limit_class: Literal["sign_in", "write", "read", "none"]) -> Limited:
     """Declare the class of rate limits: `Depends(limited("sign_in"))` for what takes or sends a credential."""
     return Limited(LimitClass(limit_class))
@@ -62,5 +70,8 @@ def body_limit(size_bytes: int) -> BodyLimit:
 without_idempotency = WithoutIdempotency()
 """Declare that `Idempotency-Key` is not heard: sign-in, refresh, and whatever else answers with a credential."""
 
-type Marker = Limited | BodyLimit | WithoutIdempotency
-MARKERS = (Limited, BodyLimit, WithoutIdempotency)
+reads_json = ReadsJson()
+"""Declare that the body is read and checked before the route is called, as for an API route."""
+
+type Marker = Limited | BodyLimit | WithoutIdempotency | ReadsJson
+MARKERS = (Limited, BodyLimit, WithoutIdempotency, ReadsJson)

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from portico.http.access import Requires, public
-from portico.http.markers import MARKERS, BodyLimit, LimitClass, Limited, WithoutIdempotency
+from portico.http.markers import MARKERS, BodyLimit, LimitClass, Limited, ReadsJson, WithoutIdempotency
 
 DECLARATIONS = "portico_declarations"
 ALL_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -254,6 +254,8 @@ def _entry(context: RouteContext, declarations: list[Any]) -> RouteEntry:
         entry.regex, entry.prefix = context.path_regex, path.partition("{")[0]
         entry.convertors = context.param_convertors
     entry.app, entry.endpoint = context.app, context.endpoint
+    if any(isinstance(each, ReadsJson) for each in declarations):
+        entry.takes = BodyKind.JSON
     if isinstance(route, APIRoute):
         entry.takes = _takes(context)
         entry.tags = tuple(str(tag) for tag in context.tags)

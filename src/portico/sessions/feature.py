@@ -16,7 +16,7 @@ from portico.sessions.pages import routers as page_routers
 from portico.sessions.permissions import SessionPermission
 from portico.sessions.personal_data import SESSIONS_PERSONAL_DATA
 from portico.sessions.places import Places, places_from
-from portico.sessions.routes import router
+from portico.sessions.routes import hot_router, router
 from portico.sessions.services import AccessTokens, BelievedPrincipals, PageCookies
 from portico.sessions.settings import SessionsSettings
 from portico.sessions.subscribers import (
@@ -49,7 +49,7 @@ def sessions_feature() -> Feature:
         name="sessions",
         settings=SessionsSettings,
         permissions=SessionPermission,
-        routers=[router],
+        routers=[hot_router, router],
         pages=page_routers,
         authenticators=[BearerAuthenticator, CookieAuthenticator],
         subscribers=[

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Response
 from starlette.requests import Request
+from starlette.routing import Route
 
 from portico.core.errors import NotFound, Unauthenticated
 from portico.core.ids import UserId
@@ -12,8 +13,9 @@ from portico.credentials.errors import HashingBusy, InvalidCredentials, Password
 from portico.credentials.settings import CredentialsSettings
 from portico.http.access import public, requires
 from portico.http.dependencies import MaybePrincipalDep, PrincipalDep, RuntimeDep
-from portico.http.markers import limited, without_idempotency
+from portico.http.markers import limited, reads_json, without_idempotency
 from portico.http.problems import describes
+from portico.http.routing import declare
 from portico.runtime import Runtime
 from portico.sessions.cookies import CLEAR_SITE_DATA, DEVICE, PAGE, REFRESH
 from portico.sessions.dependencies import SessionsDep, SessionTokensDep, SignInDep
@@ -26,6 +28,7 @@ from portico.sessions.errors import (
     TooManySessions,
 )
 from portico.sessions.permissions import SessionPermission
+from portico.sessions.refreshes import RefreshSession, pair_of, set_refresh_cookie
 from portico.sessions.schemas import (
     EndedResponse,
     LoginRequest,
@@ -37,10 +40,16 @@ from portico.sessions.schemas import (
     TokensResponse,
 )
 from portico.sessions.services import SignedIn
-from portico.sessions.settings import SessionsSettings
 from portico.sessions.types import SessionEnd, Transport
 from portico.tokens.errors import RefreshTokenInvalid, RefreshTokenReplayed
 from portico.users.schemas import ProfileResponse
+
+hot_router = APIRouter()
+hot_router.routes.append(
+    declare(
+        Route("/auth/refresh", RefreshSession(), methods=["POST"]), public, without_idempotency, reads_json
+    )
+)
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
@@ -67,7 +76,7 @@ async def log_in(
     remember_device(response, runtime, signed_in)
     tokens = _tokens(signed_in)
     if transport is Transport.COOKIE:
-        _set_refresh_cookie(response, runtime, signed_in.refresh_token)
+        set_refresh_cookie(response, runtime, signed_in.refresh_token)
     return SignedInResponse(
         access_token=tokens.access_token,
         expires_in=tokens.expires_in,
@@ -118,17 +127,14 @@ async def refresh(
 
     Presenting one that was used before ends the session, except within seconds of its use.
     """
+    # Documents the route; `RefreshSession` stands before it and answers.
     token, by_cookie = _presented(request, runtime, body)
     if token is None:
         raise RefreshTokenMissing
     refreshed = await tokens.refresh(token)
     if by_cookie:
-        _set_refresh_cookie(response, runtime, refreshed.refresh_token)
-    return TokensResponse(
-        access_token=refreshed.access_token.value,
-        expires_in=refreshed.access_token.expires_in,
-        refresh_token=None if by_cookie else refreshed.refresh_token,
-    )
+        set_refresh_cookie(response, runtime, refreshed.refresh_token)
+    return pair_of(refreshed, by_cookie=by_cookie)
 
 
 @router.post(
@@ -230,8 +236,3 @@ def _presented(request: Request, runtime: Runtime, body: RefreshRequest | None) 
     if body is not None and body.refresh_token is not None:
         return body.refresh_token, False
     return REFRESH.read(request, runtime.settings), True
-
-
-def _set_refresh_cookie(response: Response, runtime: Runtime, token: str | None) -> None:
-    max_age = runtime.section(SessionsSettings).absolute
-    REFRESH.set(response, runtime.settings, token or "", max_age=max_age)
