@@ -11,7 +11,7 @@ from portico.messaging import Periodic, on
 from portico.runtime import Runtime
 from portico.sessions.authenticators import BearerAuthenticator, CookieAuthenticator
 from portico.sessions.events import SessionCreated
-from portico.sessions.jobs import note_use_of_sessions, prepare_device_names, sweep_outlived_sessions
+from portico.sessions.jobs import note_use_of_sessions, sweep_outlived_sessions
 from portico.sessions.pages import routers as page_routers
 from portico.sessions.permissions import SessionPermission
 from portico.sessions.personal_data import SESSIONS_PERSONAL_DATA
@@ -62,7 +62,6 @@ def sessions_feature() -> Feature:
         ],
         periodics=[
             Periodic("sessions.note_use", every=timedelta(seconds=30), run=note_use_of_sessions),
-            Periodic("sessions.devices", every=timedelta(days=1), run=prepare_device_names),
             Periodic("sessions.sweep", every=timedelta(hours=1), run=sweep_outlived_sessions),
         ],
         ports={Places: lambda runtime: places_from(runtime.section(SessionsSettings).geoip_database)},
