@@ -70,7 +70,12 @@ class RequestModel(_CheckedText):
     """
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+        defer_build=True,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
 
@@ -78,11 +83,17 @@ class QueryModel(_CheckedText):
     """Query parameters as one shape: unknown names are refused, numbers are read from their text."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+        defer_build=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
 
 class ResponseModel(BaseModel):
     """A response body, made from models or values by attribute."""
 
-    model_config = ConfigDict(from_attributes=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        defer_build=True, from_attributes=True, frozen=True, use_attribute_docstrings=True
+    )
