@@ -69,8 +69,8 @@ class RequestModel(_CheckedText):
     Secrets never stand in an error: the input is kept out of it (`hide_input_in_errors`).
     """
 
+    # Not deferred: FastAPI hushes the warning about its own `alias` of a body only while it builds the field itself.
     model_config = ConfigDict(
-        defer_build=True,
         extra="forbid",
         strict=True,
         frozen=True,
