@@ -11,18 +11,17 @@ Every template knows: `product`, `public_url`, `public_host`, `to` (the recipien
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from importlib.resources import files
-from typing import Any
-
-from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, pass_context, select_autoescape
-from jinja2.runtime import Context
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from portico.core.settings import Settings
 from portico.mail.types import Content
-from portico.web import moments
-from portico.web.translations import Translations, Translator, prepare
+from portico.web.translations import Translations, Translator
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 OPTIONAL = ("name", "code", "code_expires_at", "url", "device", "place", "address")
 LONGEST_GREETED_NAME = 60
@@ -37,7 +36,13 @@ class MailTemplates:
         """Take the packages to look into, the first to be asked first."""
         self._translations = translations
         self._common = _common_context(settings)
-        self._environment = _environment([*packages, "portico.mail"])
+        self._packages = [*packages, "portico.mail"]
+
+    @cached_property
+    def _environment(self) -> "Environment":
+        from portico.mail.environment import mail_environment  # of no use before the first mail
+
+        return mail_environment(self._packages)
 
     def render(
         self, template: str, to: str, locale: str | None, context: Mapping[str, Any], now: datetime
@@ -70,41 +75,6 @@ class MailTemplates:
         return self._environment.get_template(f"{template}.{part}.jinja").render(context)
 
 
-class _PackageTemplates(BaseLoader):
-    """Finds templates in the `templates/mail` folders of packages; HTML gets its styles when it is loaded."""
-
-    def __init__(self, packages: Sequence[str]) -> None:
-        self._folders = [files(package) / "templates" / "mail" for package in packages]
-
-    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
-        for folder in self._folders:
-            path = folder / template
-            if path.is_file():
-                source = path.read_text(encoding="utf-8")
-                return _with_styles(template, source), str(path), lambda: True
-        raise TemplateNotFound(template)
-
-
-def _with_styles(template: str, source: str) -> str:
-    if not template.endswith(".html.jinja") or template.startswith("head."):
-        return source
-    from portico.mail.inlining import inline_styles
-
-    return inline_styles(source)
-
-
-def _environment(packages: Sequence[str]) -> Environment:
-    environment = Environment(
-        loader=_PackageTemplates(packages),
-        autoescape=select_autoescape(["html.jinja"], default_for_string=True),
-        undefined=StrictUndefined,
-        auto_reload=False,
-    )
-    prepare(environment)
-    environment.filters.update(duration=_duration, moment=_moment, day=_day)
-    return environment
-
-
 def _common_context(settings: Settings) -> dict[str, str]:
     url = settings.public_url
     return {
@@ -132,11 +102,6 @@ def _greeted_name(name: str | None) -> str | None:
     return name if len(name) <= LONGEST_GREETED_NAME else name[:LONGEST_GREETED_NAME].rstrip() + "…"
 
 
-@pass_context
-def _duration(context: Context, value: timedelta) -> str:
-    return duration(value, context["translator"])
-
-
 def duration(value: timedelta, translator: Translator) -> str:
     """Return a time in words, in the largest unit that says it exactly enough: "30 minutes", "24 hours", "7 days".
 
@@ -149,17 +114,3 @@ def duration(value: timedelta, translator: Translator) -> str:
     if hours >= 1 and (minutes % 60 == 0 or hours >= 6):
         return translator.ngettext("%(n)s hour", "%(n)s hours", hours)
     return translator.ngettext("%(n)s minute", "%(n)s minutes", minutes)
-
-
-@pass_context
-def _moment(context: Context, value: datetime, timezone: str = "UTC") -> str:
-    from babel.dates import format_time
-
-    local = value.astimezone(moments.zone(timezone))
-    time = format_time(local, "short", tzinfo=local.tzinfo, locale=context["language"])
-    return f"{moments.day(value, context['language'], timezone)}, {time} {local.tzname()}"
-
-
-@pass_context
-def _day(context: Context, value: datetime, timezone: str = "UTC") -> str:
-    return moments.day(value, context["language"], timezone)
