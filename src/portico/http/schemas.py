@@ -69,13 +69,8 @@ class RequestModel(_CheckedText):
     Secrets never stand in an error: the input is kept out of it (`hide_input_in_errors`).
     """
 
-    # Not deferred: FastAPI hushes the warning about its own `alias` of a body only while it builds the field itself.
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
 
 
@@ -83,17 +78,11 @@ class QueryModel(_CheckedText):
     """Query parameters as one shape: unknown names are refused, numbers are read from their text."""
 
     model_config = ConfigDict(
-        defer_build=True,
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
 
 
 class ResponseModel(BaseModel):
     """A response body, made from models or values by attribute."""
 
-    model_config = ConfigDict(
-        defer_build=True, from_attributes=True, frozen=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(from_attributes=True, frozen=True, use_attribute_docstrings=True)
