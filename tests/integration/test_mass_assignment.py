@@ -24,8 +24,9 @@ ELSEWHERE = {
     "is_superuser": True, "isAdmin": True, "admin": 1, "superuser": True, "role": "superuser", "roles": ["superuser"],
     "groups": ["admin"], "group": "admin", "permissions": ["*"], "scope": "admin", "scopes": ["*"],
     "emailVerified": True, "email_verified": True, "verified": True, "is_verified": True, "is_active": True,
-    "active": True, "userId": "x", "user": {"roles": ["superuser"]}, "owner": "x", "owner_id": "x", "organization": "x", "tenant": "x",
-    "sub": "x", "aud": "x", "claims": {}, "amr": ["mfa"], "aal": 3, "acr": "aal3", "createdAt": "2000-01-01", "__class__": "x",
+    "active": True, "userId": "x", "user": {"roles": ["superuser"]}, "owner": "x", "owner_id": "x", "organization": "x",
+    "tenant": "x", "sub": "x", "aud": "x", "claims": {}, "amr": ["mfa"], "aal": 3, "acr": "aal3",
+    "createdAt": "2000-01-01", "__class__": "x",
     "__proto__": {"admin": True}, "constructor": {}, "$set": {"roles": []}, "passwordHash": "x", "totp_secret": "x",
 }  # fmt: skip
 
