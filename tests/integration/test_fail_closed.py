@@ -8,6 +8,7 @@ before, or all of it: never a part, and never nothing behind an answer that says
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -15,7 +16,10 @@ import pytest
 from sqlalchemy import event
 
 from portico.core import failpoints
+from portico.mail.messages import OutgoingMail
+from portico.mail.transports import Transport, TransportDown
 from portico.runtime import Runtime
+from portico.testing.mail import CapturedMails, MemoryTransport, flush_mail
 from tests.access_matrix.scene import Scene
 from tests.access_matrix.table import COLUMNS, Row, read_table
 from tests.integration.ground import SCALE, TRACE_OF_CODE, TRACES, stored
@@ -212,3 +216,52 @@ async def test_a_check_that_cannot_be_made_lets_nobody_in(
                     break
 
     assert not wrong, "\n".join(["", *wrong])
+
+
+class NoMail(Transport):
+    """A mail server that is away."""
+
+    async def send(self, mail: OutgoingMail) -> None:
+        raise TransportDown("the mail server is away")
+
+    async def check(self) -> str:
+        raise TransportDown("the mail server is away")
+
+
+@pytest.mark.bar("CHECK-24", "ASVS-16.5.2", "P9")
+async def test_without_a_mail_server_mail_waits_and_nothing_else_does(
+    client: httpx2.AsyncClient, runtime: Runtime, scene: Scene, mails: CapturedMails
+) -> None:
+    runtime.provide(Transport, NoMail())
+    wish = {"email": "eve@example.net", "password": "paper clip orange thunder"}
+
+    answer = await client.post("/api/v1/auth/register", json=wish)
+    assert (answer.status_code, len(mails)) == (201, 0)
+
+    runtime.provide(Transport, transport := MemoryTransport())
+    scene.clock.advance(timedelta(hours=1))
+    await flush_mail(runtime)
+    assert [mail.to for mail in CapturedMails(transport)] == ["eve@example.net"]
+
+
+@pytest.mark.bar("CHECK-24", "P19", "P39", "ASVS-16.5.2")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+@pytest.mark.parametrize(
+    "settings_overrides",
+    [
+        {
+            "credentials": FAST_HASHES,
+            "redis": {"url": "redis://127.0.0.1:1/0"},
+            "rate_limit": {"enabled": True, "sign_in": "5/minute"},
+        }
+    ],
+    ids=[""],
+)
+async def test_without_redis_limits_are_neither_open_nor_shut(
+    client: httpx2.AsyncClient, scene: Scene
+) -> None:
+    wrong = {"identifier": "nobody@example.org", "password": "not this one"}
+
+    statuses = [(await client.post("/api/v1/auth/login", json=wrong)).status_code for _ in range(8)]
+
+    assert statuses == [401] * 5 + [429] * 3
