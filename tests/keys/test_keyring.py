@@ -194,3 +194,19 @@ async def test_first_key_that_fails_to_be_written_is_made_at_the_next_try(runtim
     await ensure_key(runtime, KeyPurpose.ID_TOKEN)
 
     assert len(await rows(runtime)) == 2
+
+
+@pytest.mark.bar("P21", "P22")
+async def test_a_process_whose_clock_is_behind_signs_with_the_oldest_key(
+    runtime: Runtime, keyring: Keyring, clock: FrozenClock
+) -> None:
+    """The first key was made by a clock that is ahead, or ours was set back: sign-in goes on all the same."""
+    (row,) = await rows(runtime)
+    await rotate_keys(runtime, runtime.unit())
+    await keyring.reload()
+    clock.jump(timedelta(minutes=-20))
+
+    token = keyring.sign(claims(runtime), purpose=ACCESS, typ=TYP)
+
+    assert header_of(token)["kid"] == row.kid
+    verify(keyring, token)

@@ -166,10 +166,13 @@ class Keyring:
             self._wake()
 
     def _signing_key(self, purpose: KeyPurpose, now: datetime) -> JoseKey:
-        able = [each for each in self._keys.values() if each.purpose is purpose and each.signs_at(now)]
-        if not able:
+        ours = [each for each in self._keys.values() if each.purpose is purpose and each.is_private]
+        if able := [each for each in ours if each.signs_at(now)]:
+            return max(able, key=lambda each: each.signs_from).key
+        if not ours:
             raise LookupError(f"no key signs for {purpose} now")
-        return max(able, key=lambda each: each.signs_from).key
+        # Our clock is behind that of whoever made the first key, or was set back: that key is published all the same.
+        return min(ours, key=lambda each: each.signs_from).key
 
     def _published(self, now: datetime) -> list[RingKey]:
         return [each for each in self._keys.values() if each.verifies_at(now)]
