@@ -20,11 +20,12 @@ UNLIMITED = "900000000/minute 900000000/hour 900000000/day"
 
 @dataclass(slots=True)
 class Server:
-    """A running server: its port, its process, how long it took to be healthy (seconds)."""
+    """A running server: its port, its process, the seconds until it was healthy: on the clock, of the processor."""
 
     port: int
     process: subprocess.Popen[bytes]
     healthy_after: float
+    healthy_cpu: float = 0.0
 
     @property
     def url(self) -> str:
@@ -107,7 +108,9 @@ def _running(
     with (folder / f"server-{port}.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, preexec_fn=pin)  # noqa: PLW1509
         try:
-            yield Server(port, process, _wait(port, probe, process, started))
+            server = Server(port, process, _wait(port, probe, process, started))
+            server.healthy_cpu = server.cpu_seconds()
+            yield server
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=40)
