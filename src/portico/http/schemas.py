@@ -69,6 +69,8 @@ class RequestModel(_CheckedText):
     Secrets never stand in an error: the input is kept out of it (`hide_input_in_errors`).
     """
 
+    # Never `defer_build`, here and below: FastAPI hushes pydantic's warning about its own `alias` only while it builds
+    # a field itself, so that shapes built at their first request answer it with 500.
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
