@@ -1,4 +1,4 @@
-"""One node of a deployment for test_two_nodes.py: the whole application behind a real uvicorn, failpoints armed.
+"""One node of a deployment for test_nodes.py: the whole application behind a real uvicorn, failpoints armed.
 
 Its order is one line of JSON: the settings of each application that it is to serve, by name, and how long the process
 rests at which failpoint. It prints the port of each, serves, and ends when its standard input does.
