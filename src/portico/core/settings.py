@@ -110,8 +110,9 @@ class DatabaseSettings(SettingsGroup):
     """The role that owns the tables and migrates; default: the same as `url`."""
     pool_size: int = Field(10, ge=1, le=1000)
     """PostgreSQL: connections kept open for writes by each worker; as many again serve reads."""
-    pool_overflow: int = Field(10, ge=0, le=1000)
-    """PostgreSQL: connections opened on top of `pool_size` when all are in use, closed when idle."""
+    pool_overflow: int = Field(0, ge=0, le=1000)
+    """PostgreSQL: connections opened on top of `pool_size` when all are in use, closed when idle. Opening one costs
+    more than most waits, so that a larger `pool_size` is mostly the better way."""
     pool_timeout: timedelta = timedelta(seconds=5)
     """How long a request waits for a connection (on SQLite: for its turn to write) before it gets a 503."""
     pool_recycle: timedelta = timedelta(minutes=30)

@@ -13,6 +13,7 @@ from portico.credentials.models import GuessCounter, PasswordCredential, Registr
 from portico.credentials.types import GuessRules, GuessScope
 from portico.db.dialects import insert_into
 from portico.db.repositories import Repository
+from portico.db.trips import Trip, Trips
 
 _P = cast("Table", PasswordCredential.__table__)
 _G = cast("Table", GuessCounter.__table__)
@@ -67,16 +68,24 @@ class Guesses:
     blocked_until: datetime | None
 
 
-class GuessRepository(Repository[GuessCounter]):
-    """The guess counters. One statement decides whether one more guess may be made, however many ask at once."""
+class GuessTrips:
+    """Takes guesses from their budget in one trip, in a transaction of its own."""
+
+    def __init__(self, trips: Trips) -> None:
+        self._trips = trips
 
     async def reserve(self, scope: GuessScope, rules: GuessRules, now: datetime) -> Guesses | None:
-        """Count a guess as wrong before it is looked at; None where the scope is blocked and nothing was counted."""
-        statement = _reserving(self.session.get_bind().dialect.name, rules)
-        connection = await self.session.connection()
-        values = {**_key(scope), "now": now, **_pauses(rules, now)}
-        row = (await connection.execute(statement, values)).one_or_none()
+        """Count a guess as wrong before it is looked at; None where the scope is blocked and nothing was counted.
+
+        One statement decides whether one more guess may be made, however many ask at once.
+        """
+        trip = _reserving(self._trips.dialect.name, rules)
+        row = await self._trips.run(trip, {**_key(scope), "now": now, **_pauses(rules, now)})
         return None if row is None else Guesses(*row)
+
+
+class GuessRepository(Repository[GuessCounter]):
+    """The guess counters."""
 
     async def find(self, scope: GuessScope) -> Guesses | None:
         """Return where a scope stands."""
@@ -120,14 +129,14 @@ def _pauses(rules: GuessRules, now: datetime) -> dict[str, datetime]:
 
 
 @lru_cache(maxsize=8)
-def _reserving(dialect: str, rules: GuessRules) -> Any:
+def _reserving(dialect: str, rules: GuessRules) -> Trip:
     """Build the one statement that decides: insert, or count on where neither pause nor limit forbids it."""
     upsert: Any = insert_into(_G, dialect)
     failures = _G.c.failures + 1
     pauses = [(failures == count, _moment(f"pause_{count}")) for count, _ in rules.growing()]
     blocked_until = case((failures < rules.free, null()), *pauses, else_=_moment("longest"))
     may_guess = or_(_G.c.blocked_until.is_(None), _G.c.blocked_until <= _moment("now"))
-    return (
+    statement = (
         upsert.values(
             account=bindparam("of_account", type_=_G.c.account.type),
             factor=bindparam("of_factor", type_=_G.c.factor.type),
@@ -143,6 +152,7 @@ def _reserving(dialect: str, rules: GuessRules) -> Any:
         )
         .returning(_G.c.failures, _G.c.blocked_until)
     )
+    return Trip(postgresql=statement, sqlite=[statement])
 
 
 def _moment(name: str) -> ColumnElement[datetime]:

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Never
 
 import asyncpg
-from sqlalchemy import PoolProxiedConnection
+from sqlalchemy import Dialect, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
 
 from portico.core import failpoints
+from portico.db.errors import DatabaseAway
 from portico.db.trips import Trip
 from portico.db.unit import translated
 
@@ -25,9 +27,14 @@ class PostgresTrips:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    @property
+    def dialect(self) -> Dialect:
+        """Return the dialect that statements are compiled for."""
+        return self._engine.dialect
+
     async def run(self, trip: Trip, values: Mapping[str, Any]) -> Any | None:
         """Make a trip; see `Trips.run`."""
-        [prepared] = trip.prepared(self._engine.dialect)
+        [prepared] = trip.prepared(self.dialect)
         arguments = prepared.arguments(values)
         if failpoints.armed:
             await failpoints.reach("db.trip.before_commit")
@@ -36,11 +43,14 @@ class PostgresTrips:
             rows = await connection.driver_connection.fetch(prepared.sql, *arguments)  # type: ignore[union-attr]
         except FAILURES as error:
             self._give_up(connection, error)
+        except asyncpg.InternalClientError as error:  # the server's farewell was just being read
+            connection.invalidate(error)
+            raise DatabaseAway from error
         except BaseException:  # cancelled: what is on the wire belongs to nobody
             connection.invalidate()
             raise
-        finally:
-            connection.close()
+        finally:  # in a greenlet, because a connection on top of the pool's size is closed here
+            await greenlet_spawn(connection.close)
         if failpoints.armed:
             await failpoints.reach("db.trip.after_commit")
         return prepared.row(rows[0]) if rows else None
@@ -53,7 +63,7 @@ class PostgresTrips:
 
     def _give_up(self, connection: PoolProxiedConnection, error: Exception) -> Never:
         """Raise the product's error for the driver's, as if the statement had gone through SQLAlchemy."""
-        dialect = self._engine.dialect
+        dialect = self.dialect
         driver: Any = dialect.loaded_dbapi
         try:
             connection.dbapi_connection._handle_exception(error)  # type: ignore[union-attr]  # noqa: SLF001

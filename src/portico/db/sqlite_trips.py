@@ -14,7 +14,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import PoolProxiedConnection
+from sqlalchemy import Dialect, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
@@ -53,11 +53,16 @@ class SqliteTrips:
         self._queue: list[_Waiting] = []
         self._worker: asyncio.Task[None] | None = None
 
+    @property
+    def dialect(self) -> Dialect:
+        """Return the dialect that statements are compiled for."""
+        return self._engine.dialect
+
     async def run(self, trip: Trip, values: Mapping[str, Any]) -> Any | None:
         """Make a trip; see `Trips.run`. Cancelled before its turn it is not made, later it may be."""
         if failpoints.armed:
             await failpoints.reach("db.trip.before_commit")
-        waiting = _Waiting(trip.prepared(self._engine.dialect), values)
+        waiting = _Waiting(trip.prepared(self.dialect), values)
         self._queue.append(waiting)
         if self._worker is None:  # in a context of its own: the first request's must not stay with all others
             self._worker = asyncio.get_running_loop().create_task(self._work(), context=Context())
@@ -99,7 +104,7 @@ class SqliteTrips:
     def _told(self, error: BaseException) -> BaseException:
         """Return the product's error for the driver's, as if the statement had gone through SQLAlchemy."""
         if isinstance(error, sqlite3.Error):
-            dialect = self._engine.dialect
+            dialect = self.dialect
             error = DBAPIError.instance(
                 None, None, error, sqlite3.Error, hide_parameters=True, dialect=dialect
             )

@@ -9,15 +9,12 @@ binds and results of their columns' types; only the way to the driver is shorter
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol
 
 from sqlalchemy import Dialect, Select, Update
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
-
-if TYPE_CHECKING:
-    from sqlalchemy.sql.compiler import SQLCompiler
 
 type Returning = (
     Select[Any]
@@ -98,6 +95,11 @@ class Trip:
 
 class Trips(Protocol):
     """The way to the database that `Database.trips` gives."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return the dialect that statements are compiled for."""
+        ...
 
     async def run(self, trip: Trip, values: Mapping[str, Any]) -> Any | None:
         """Make a trip; return its row, durably committed, or None where a part found none and nothing was written.

@@ -24,7 +24,7 @@ from portico.core.context import current_request
 from portico.core.ids import SessionId, UserId
 from portico.credentials.devices import device_known_to
 from portico.credentials.errors import TooManyAttempts
-from portico.credentials.repositories import GuessRepository
+from portico.credentials.repositories import GuessRepository, GuessTrips
 from portico.credentials.settings import CredentialsSettings
 from portico.credentials.types import STRANGERS, Factor, GuessRules, GuessScope
 from portico.db.unit import Unit
@@ -81,13 +81,13 @@ class Guessing:
     async def _take(self, scope: GuessScope) -> datetime | None:
         """Count the guess; return None if it may be made, else until when not."""
         now = self._runtime.clock.now()
-        async with self._runtime.unit() as unit:
-            guesses = GuessRepository(unit.session)
-            if failpoints.armed:
-                await failpoints.reach("credentials.guess.before_reserve")
-            if await guesses.reserve(scope, self._rules(scope), now) is not None:
-                return None
-            found = await guesses.find(scope)
+        if failpoints.armed:
+            await failpoints.reach("credentials.guess.before_reserve")
+        trips = GuessTrips(self._runtime.database.trips)
+        if await trips.reserve(scope, self._rules(scope), now) is not None:
+            return None
+        async with self._runtime.reads() as session:
+            found = await GuessRepository(session).find(scope)
         if found is None or found.blocked_until is None or found.failures >= self._rules(scope).most:
             return now + UNTIL_RECOVERY
         return found.blocked_until

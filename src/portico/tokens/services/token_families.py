@@ -22,7 +22,6 @@ from portico.messaging import EventBus
 from portico.runtime import Runtime
 from portico.tokens.errors import RefreshTokenInvalid, RefreshTokenReplayed
 from portico.tokens.events import RefreshTokenReused
-from portico.tokens.models import TokenFamily
 from portico.tokens.refresh_format import (
     KEY_VERSION,
     NotARefreshToken,
@@ -56,24 +55,22 @@ class TokenFamilies:
         It dies `idle` after its last rotation, and `absolute` after now whatever happens.
         """
         now = self._runtime.clock.now()
-        family = TokenFamily(
-            id=new_id(),
-            session_id=session_id,
-            grant_id=grant_id,
-            client_id=client_id,
-            scope=scope,
-            key_version=KEY_VERSION,
-            counter=0,
-            created_at=now,
-            rotated_at=now,
-            idle_expires_at=now + idle,
-            absolute_expires_at=now + absolute,
-        )
+        family_id = new_id()
         async with self._unit:
-            families = TokenFamilyRepository(self._unit.session)
-            families.add(family)
-            await families.flush()
-        return write_refresh_token(self._runtime.secret, family.id, 0)
+            await TokenFamilyRepository(self._unit.session).start(
+                id=family_id,
+                session_id=session_id,
+                grant_id=grant_id,
+                client_id=client_id,
+                scope=scope,
+                key_version=KEY_VERSION,
+                counter=0,
+                created_at=now,
+                rotated_at=now,
+                idle_expires_at=now + idle,
+                absolute_expires_at=now + absolute,
+            )
+        return write_refresh_token(self._runtime.secret, family_id, 0)
 
     async def rotate(self, token: str, *, grace: timedelta, idle: timedelta) -> Rotation:
         """Exchange a refresh token for its child; one statement when all is well.
