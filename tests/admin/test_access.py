@@ -93,7 +93,9 @@ async def test_no_body_takes_a_field_that_it_does_not_name(
     before = [(user.id, user.version, user.status) for user in await rows_of(runtime, User)]
 
     for row in rows:
-        foreign = [name for name in columns() if name not in _field_names(row)]
+        # A quick route has its documented twin behind it, which says what the body of both holds.
+        documented = next(each for each in rows if each.path == row.path and each.entry.dependant is not None)
+        foreign = [name for name in columns() if name not in _field_names(documented)]
         for names in batched(foreign, MOST_FAULTS):
             with subtests.test(f"{row.path} {names[0]}…{names[-1]}"):
                 answer = await _send(client, row, names, admin.headers)
