@@ -74,15 +74,18 @@ class Scene:
         """Return the headers by which a caller of this column is known, or takes himself to be."""
         cookie = self.people["ada"].cookie
         by_cookie = {"Cookie": f"{PAGE_COOKIE}={cookie}"}
+        token = {"X-CSRF-Token": token_for(self.runtime.secret, cookie)}
         own = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin"}
+        foreign = {"Origin": f"https://{EVIL}", "Sec-Fetch-Site": "cross-site"}
         living: dict[str, Credential] = {
             "anonymous": {},
             "user": self.people["ada"].bearer,
             "other": self.people["bob"].bearer,
             "superuser": self.people["grace"].bearer,
-            "browser": {**by_cookie, **own, "X-CSRF-Token": token_for(self.runtime.secret, cookie)},
+            "browser": {**by_cookie, **own, **token},
             "tokenless": {**by_cookie, **own},
-            "forged": {**by_cookie, "Origin": f"https://{EVIL}", "Sec-Fetch-Site": "cross-site"},
+            "forged": {**by_cookie, **foreign, **token},  # the origin alone must be enough
+            "lured": foreign,
         }
         return {**living, **self.dead}[column]
 

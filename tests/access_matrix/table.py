@@ -9,9 +9,10 @@ from typing import Any
 TABLE = Path(__file__).with_name("matrix.toml")
 COLUMNS = (
     "anonymous", "garbage", "expired", "ended", "deactivated", "user", "other", "superuser", "browser", "tokenless",
-    "forged",
+    "forged", "lured",
 )  # fmt: skip
-"""Who asks. The last three are Ada's browser: at a page of ours, without the token of a form, at a foreign page."""
+"""Who asks. The last four are browsers: Ada's at a page of ours, without the token of a form, at a foreign page; and a
+visitor's at a foreign page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,28 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Never
 
 import httpx2
 import pytest
 from sqlalchemy import event
 
+from portico.access.services import RoleAuthorizer
 from portico.core import failpoints
+from portico.credentials.passwords import Passwords
+from portico.credentials.policy import PasswordPolicy
+from portico.credentials.services import Guessing, PasswordProofs, PasswordReauthentication, TokenAdmission
+from portico.http.edge.addresses import ClientAddresses
+from portico.http.edge.forgery import ForgeryCheck
+from portico.http.edge.hosts import HostPolicy
+from portico.keys.services import Keyring
 from portico.mail.messages import OutgoingMail
 from portico.mail.transports import Transport, TransportDown
 from portico.runtime import Runtime
+from portico.sessions.authenticators import BearerAuthenticator, CookieAuthenticator
+from portico.sessions.services.believed import BelievedPrincipals
 from portico.testing.mail import CapturedMails, MemoryTransport, flush_mail
+from portico.tokens.services import OneTimeTokens, TokenFamilies
 from tests.access_matrix.scene import Scene
 from tests.access_matrix.table import COLUMNS, Row, read_table
 from tests.integration.ground import SCALE, TRACE_OF_CODE, TRACES, stored
@@ -265,3 +276,93 @@ async def test_without_redis_limits_are_neither_open_nor_shut(
     statuses = [(await client.post("/api/v1/auth/login", json=wrong)).status_code for _ in range(8)]
 
     assert statuses == [401] * 5 + [429] * 3
+
+
+CHECKS_OF_ALL: dict[str, tuple[type, str]] = {
+    "who may": (RoleAuthorizer, "allows"),
+    "the bearer": (BearerAuthenticator, "authenticate"),
+    "the cookie": (CookieAuthenticator, "authenticate"),
+    "the key ring": (Keyring, "verify"),
+    "what is believed": (BelievedPrincipals, "find"),
+    "what is loaded": (BelievedPrincipals, "load"),
+    "the origin": (ForgeryCheck, "check_origin"),
+    "the form's token": (ForgeryCheck, "check_token"),
+    "the host": (HostPolicy, "judge"),
+    "the client's address": (ClientAddresses, "find"),
+}
+"""Checks that stand before the routes."""
+CHECKS_OF_ACTS: dict[str, tuple[type, str, Sequence[str]]] = {
+    "the password": (
+        Passwords,
+        "verify",
+        ("POST /api/v1/auth/login", "POST /api/v1/auth/token", "POST /login", "POST /account/password",
+         "POST /api/v1/auth/password/change", "POST /api/v1/auth/email/change", "DELETE /api/v1/users/me"),
+    ),
+    "the count of guesses": (
+        Guessing,
+        "reserve",
+        ("POST /api/v1/auth/login", "POST /login", "POST /api/v1/auth/password/change", "DELETE /api/v1/users/me"),
+    ),
+    "that the password is still the same": (
+        PasswordProofs, "accept", ("POST /api/v1/auth/login", "POST /login", "POST /api/v1/auth/password/change")
+    ),
+    "the link": (
+        OneTimeTokens, "redeem",
+        ("POST /api/v1/auth/email/verify", "POST /api/v1/auth/password/reset", "POST /reset", "POST /verify"),
+    ),
+    "the generation": (TokenFamilies, "read", ("POST /api/v1/auth/refresh",)),
+    "who is admitted": (TokenAdmission, "examine", ("POST /api/v1/auth/register", "POST /signup")),
+    "who is admitted, again": (TokenAdmission, "admit", ("POST /api/v1/auth/register", "POST /signup")),
+    "what a password must be": (
+        PasswordPolicy, "check",
+        ("POST /api/v1/auth/register", "POST /signup", "POST /api/v1/auth/password/reset", "POST /reset",
+         "POST /api/v1/auth/password/change", "POST /account/password"),
+    ),
+    "that he is himself": (
+        PasswordReauthentication, "confirm",
+        ("POST /api/v1/auth/email/change", "POST /account/email", "DELETE /api/v1/users/me",
+         "POST /account/data/delete"),
+    ),
+}  # fmt: skip
+"""Checks inside of acts, with the routes that must not do them without."""
+
+
+def _raise(*_: Any, **__: Any) -> Never:
+    raise Planted
+
+
+@pytest.mark.bar("CHECK-24", "ASVS-16.5.3", "ASVS-16.5.2", "T5")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+async def test_a_check_that_breaks_lets_nobody_in(
+    client: httpx2.AsyncClient, runtime: Runtime, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong: list[str] = []
+    rows = read_table()
+    cells = [
+        (row, column, await scene.request(row, column))
+        for row in rows.values()
+        for column in ("anonymous", "ended", "other", "forged")
+        if row.statuses[column] in {401, 403}
+    ]
+    before = await stored(runtime, but=TRACES)
+    for check, (owner, method) in CHECKS_OF_ALL.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, method, _raise)
+            for row, column, request in cells:
+                answer = await client.send(request)
+                client.cookies.clear()
+                if answer.status_code < 400:
+                    wrong.append(f"{check} breaks: {row.name}: {column} gets {answer.status_code}")
+    assert await stored(runtime, but=TRACES) == before
+    for check, (owner, method, names) in CHECKS_OF_ACTS.items():
+        for name in names:
+            column = "anonymous" if rows[name].needs == "public" else "user"
+            request = await scene.request(rows[name], column)
+            before = await stored(runtime, but=TRACES)
+            with monkeypatch.context() as patched:
+                patched.setattr(owner, method, _raise)
+                answer = await client.send(request)
+            client.cookies.clear()
+            if answer.status_code < 500 or await stored(runtime, but=TRACES) != before:
+                wrong.append(f"{check} breaks: {name}: {answer.status_code}")
+    assert not wrong, "\n".join(["", *wrong])
