@@ -117,7 +117,7 @@ async def test_a_failing_commit_changes_and_mails_nothing(runtime: Runtime, mail
     account = await register(runtime)
     mails.clear()
     change = PasswordChange(runtime, runtime.unit())
-    failpoints.armed["db.unit.before_commit"] = _failing_from_the(2)
+    failpoints.armed["db.unit.before_commit"] = failpoints.raising()
     try:
         with pytest.raises(failpoints.Failure):
             await change.change_password(principal_of(account), PASSWORD, NEW)
@@ -126,18 +126,6 @@ async def test_a_failing_commit_changes_and_mails_nothing(runtime: Runtime, mail
 
     assert await knows_password(runtime, ADA, PASSWORD)
     assert len(mails) == 0
-
-
-def _failing_from_the(nth: int) -> failpoints.Action:
-    commits = 0
-
-    async def action(name: str) -> None:
-        nonlocal commits
-        commits += 1
-        if commits >= nth:
-            raise failpoints.Failure(name)
-
-    return action
 
 
 @pytest.mark.bar("ASVS-6.4.1", "CHECK-13", "N11")

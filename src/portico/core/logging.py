@@ -54,7 +54,8 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        # Not cached: a cached logger outlives the next configuration, and the line of each request is not its business.
+        cache_logger_on_first_use=False,
     )
 
 
