@@ -98,6 +98,7 @@ async def test_trip_that_finds_no_row_writes_nothing(runtime: Runtime) -> None:
     lost = await runtime.database.trips.run(COUNT_BOTH, {"first": UUID(int=1)})
     won = await runtime.database.trips.run(COUNT_BOTH, {"first": UUID(int=3)})
 
+    assert won is not None
     assert (lost, won.counter, await counters(runtime)) == (None, 1, [1, 1])
 
 
