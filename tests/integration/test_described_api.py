@@ -39,8 +39,8 @@ pytestmark = pytest.mark.anyio
 
 type AnyCase = Case[Any]
 
-EXAMPLES = {GenerationMode.POSITIVE: 3 * SCALE, GenerationMode.NEGATIVE: 5 * SCALE}
-MOST_COVERAGE_CASES = 16 * SCALE
+EXAMPLES = {GenerationMode.POSITIVE: 2 * SCALE, GenerationMode.NEGATIVE: 3 * SCALE}
+MOST_COVERAGE_CASES = 10 * SCALE
 DATABASES = ["sqlite", "postgresql"] if SCALE > 1 else ["sqlite"]
 CHECKS = [
     not_a_server_error, allow_header_conformance, content_type_conformance, negative_data_rejection,

@@ -190,7 +190,7 @@ async def test_without_a_grace_one_racer_of_all_nodes_succeeds(deployment: Deplo
 
 
 @pytest.mark.bar("P6", "P34", "CHECK-8", "R9", "ASVS-10.4.5", "ASVS-7.4.1")
-@pytest.mark.parametrize("generation", [0, 1, 2])
+@pytest.mark.parametrize("generation", [0, 2])
 async def test_an_ancestor_ends_the_session_on_all_nodes(deployment: Deployment, generation: int) -> None:
     person, nodes = await deployment.person(), deployment.nodes["10"]
     tokens, access = [person.refresh_token], person.access_token
@@ -244,7 +244,7 @@ ENDINGS: Sequence[Ending] = (
 async def test_what_is_over_on_one_node_is_refused_by_another_at_once(deployment: Deployment) -> None:
     nodes = deployment.nodes["10"]
     late: list[str] = []
-    for number in range(20 * SCALE):
+    for number in range(15 * SCALE):
         here, there = nodes[number % 3], nodes[(number + 1 + number % 2) % 3]
         person, ending = await deployment.person(), ENDINGS[number % len(ENDINGS)]
         assert [await who_am_i(node, person.access_token) for node in (here, there, there)] == [200] * 3
