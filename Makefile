@@ -16,16 +16,19 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format types arch bar bench e2e docs lock clean serve-env dev-env chromium
+.PHONY: help serve test test-amqp lint format types arch bar bench e2e docs lock clean serve-env dev-env chromium
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: serve-env ## run the server on http://localhost:8000 (HOST=, PORT=)
 	@exec $(bin)/portico serve --host "$(HOST)" --port "$(PORT)" $(ARGS)
 
 test: dev-env ## run the whole suite on SQLite and PostgreSQL, in parallel (ARGS="-k word")
 	@exec $(bin)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+test-amqp: dev-env ## run what needs a RabbitMQ, which it brings along (apt, without root or installing)
+	@exec $(bin)/python -m pytest -m amqp $(ARGS)
 
 lint: dev-env ## check style and formatting
 	@$(bin)/ruff check $(checked)

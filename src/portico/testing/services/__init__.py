@@ -1,9 +1,10 @@
-"""Real servers for tests: PostgreSQL 18, Valkey and NATS, from wheels, without Docker and without set-up.
+"""Real servers for tests: PostgreSQL 18, Valkey and NATS, from wheels, without Docker and without set-up; and
+RabbitMQ, from Debian's packages.
 
 The functions give the one server that all processes of a test session share (the workers of pytest-xdist, and
 what tests start). It is started at the first call and ended with the last process that asked for it, also
-after Ctrl-C or `kill -9`. `PORTICO_TEST_POSTGRES_URL`, `PORTICO_TEST_REDIS_URL` and `PORTICO_TEST_NATS_URL`
-name servers to use instead.
+after Ctrl-C or `kill -9`. `PORTICO_TEST_POSTGRES_URL`, `PORTICO_TEST_REDIS_URL`, `PORTICO_TEST_NATS_URL` and
+`PORTICO_TEST_AMQP_URL` name servers to use instead.
 
 The classes are servers of one's own, as context managers, for tests that stop, freeze or crash them.
 """
@@ -14,15 +15,18 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from portico.testing.services import databases, sharing
-from portico.testing.services.errors import ServiceError
-from portico.testing.services.servers import Nats, Postgres, StopMode, Valkey
+from portico.testing.services.errors import ServiceError, ServiceMissing
+from portico.testing.services.servers import Nats, Postgres, Rabbit, StopMode, Valkey
 
 __all__ = [
     "Nats",
     "Postgres",
+    "Rabbit",
     "ServiceError",
+    "ServiceMissing",
     "StopMode",
     "Valkey",
+    "amqp_url",
     "create_database",
     "drop_database",
     "durable_postgres",
@@ -59,6 +63,15 @@ def redis_url(database: int = 0) -> str:
 def nats_url() -> str:
     """Return the session's NATS with JetStream: `nats://…`."""
     return os.environ.get("PORTICO_TEST_NATS_URL") or sharing.shared(Nats).url
+
+
+def amqp_url() -> str:
+    """Return the session's RabbitMQ: `amqp://…`.
+
+    Raises:
+        ServiceMissing: it is not installed and cannot be downloaded; a reason to skip.
+    """
+    return os.environ.get("PORTICO_TEST_AMQP_URL") or sharing.shared(Rabbit).url
 
 
 @contextmanager

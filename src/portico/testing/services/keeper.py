@@ -32,21 +32,24 @@ def main(folder: Path) -> None:
     if os.fork():  # our parent need not wait for us; the lock tells it whether we live
         os._exit(0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    server = start(spec)
+    companion = start(spec, spec["companion"]) if spec["companion"] else None
+    server = start(spec, spec["command"])
     write_pid(folder, server.pid)
     unused = threading.Event()
     threading.Thread(target=stop_when_unused, args=(folder, server, spec, unused), daemon=True).start()
     server.wait()
+    if companion is not None:
+        companion.kill()
     wait_for_orphans()
     if unused.is_set():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def start(spec: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """Start the server so that the kernel ends it should the keeper be killed (Linux)."""
+def start(spec: dict[str, Any], command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a program of the server so that the kernel ends it should the keeper be killed (Linux)."""
     identity = {} if spec["uid"] is None else {"user": spec["uid"], "group": spec["gid"], "extra_groups": []}
     return subprocess.Popen(
-        spec["command"],
+        command,
         cwd=spec["cwd"],
         env=spec["env"],
         # No thread runs yet, so that it is safe to run Python between fork and exec.

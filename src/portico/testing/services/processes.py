@@ -89,6 +89,10 @@ class Server(ABC):
     def command(self, path: Path) -> list[str]:
         """Return the command line that serves on `self.port` with the data in `path`."""
 
+    def companion(self) -> list[str]:
+        """Return the command line of a program that runs beside the server and is killed after it; mostly none."""
+        return []
+
     @abstractmethod
     def is_ready(self) -> bool:
         """Tell whether the server answers clients."""
@@ -157,6 +161,7 @@ class Server(ABC):
         (self.path / "server.pid").unlink(missing_ok=True)
         spec = {
             "command": self.command(data),
+            "companion": self.companion(),
             "cwd": str(data),
             "env": self.environment(data),
             "stop_signal": int(self.stop_signal),

@@ -1,4 +1,4 @@
-"""The three servers: how each is prepared, started, asked whether it is ready, stopped and disturbed."""
+"""The servers: how each is prepared, started, asked whether it is ready, stopped and disturbed."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from portico.testing.services import binaries
+from portico.testing.services import binaries, packages
 from portico.testing.services.errors import ServiceError
-from portico.testing.services.processes import Server, nobody_if_root
+from portico.testing.services.processes import Server, free_port, nobody_if_root
 
 type StopMode = Literal["smart", "fast", "immediate"]
 
@@ -150,6 +150,104 @@ class Nats(Server):
     def stop(self) -> None:
         """Stop the server; its streams stay for the next `start`, on the same port."""
         self._end(self.stop_signal)
+
+
+class Rabbit(Server):
+    """RabbitMQ from Debian's packages, a node of its own with an epmd of its own, on loopback only."""
+
+    kind = "rabbitmq"
+    stop_signal = signal.SIGKILL  # the data is thrown away afterwards, so at once
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.user = nobody_if_root()
+        self._programs = packages.rabbitmq_programs()
+        self._node_port = self._epmd_port = 0
+
+    @property
+    def url(self) -> str:
+        """The default virtual host, as the guest that RabbitMQ lets in from loopback."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def command(self, path: Path) -> list[str]:
+        """Return the server's command line."""
+        return [str(self._programs.scripts / "rabbitmq-server")]
+
+    def companion(self) -> list[str]:
+        """Run epmd ourselves: Erlang would leave behind one that never ends."""
+        return [str(self._programs.erlang / "bin/epmd"), "-port", str(self._epmd_port)]
+
+    def environment(self, data: Path) -> dict[str, str]:
+        """Return the variables that tell RabbitMQ to stay inside the data folder and off the standard ports."""
+        folders_inside = ("MNESIA_BASE", "LOG_BASE", "SCHEMA_DIR", "GENERATED_CONFIG_DIR")
+        files_inside = ("ENABLED_PLUGINS_FILE", "CONFIG_FILE", "ADVANCED_CONFIG_FILE", "FEATURE_FLAGS_FILE")
+        inside = {f"RABBITMQ_{name}": str(data / name.lower()) for name in (*folders_inside, *files_inside)}
+        system = super().environment(data)
+        return system | inside | {
+            "PATH": f"{self._programs.erlang / 'bin'}:{system['PATH']}",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_CRASH_DUMP_SECONDS": "0",
+            "RABBITMQ_HOME": str(self._programs.scripts.parent),
+            "RABBITMQ_CONF_ENV_FILE": str(data / "none"),
+            "RABBITMQ_NODENAME": f"portico{self._epmd_port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._node_port),
+            "RABBITMQ_LOGS": "-",
+            # The script becomes Erlang instead of waiting for it: signals are for Erlang, to freeze it too.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }  # fmt: skip
+
+    def start(self) -> None:
+        """Start the server, and its epmd before it; the node keeps its name and so its data."""
+        self._node_port = self._node_port or free_port()
+        self._epmd_port = self._epmd_port or free_port()
+        super().start()
+
+    def is_ready(self) -> bool:
+        """Wait for the first frame of the protocol."""
+        return _answers(self.port, b"AMQP\x00\x00\x09\x01", b"\x01")
+
+    def stop(self) -> None:
+        """Stop the server politely; its durable queues stay for the next `start`, on the same port."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Crash the server; what it has confirmed stays for the next `start`."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freeze the process: connections stay open and nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen process go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def control(self, *words: str) -> str:
+        """Give the node an order, as `rabbitmqctl` does: `control("set_vm_memory_high_watermark", "0")`.
+
+        Raises:
+            ServiceError: it is refused.
+        """
+        data = self.path / "data"
+        program = str(self._programs.scripts / "rabbitmqctl")
+        answer = subprocess.run(
+            [program, *words],
+            cwd=data,
+            env=self.environment(data) | {"LC_ALL": "C.UTF-8"},
+            user=self.user and self.user.uid,
+            group=self.user and self.user.gid,
+            extra_groups=self.user and [],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if answer.returncode != 0:
+            msg = f"rabbitmqctl {' '.join(words)} fails:\n{answer.stdout}{answer.stderr}"
+            raise ServiceError(msg)
+        return answer.stdout
 
 
 def _answers(port: int, question: bytes, answer: bytes) -> bool:
