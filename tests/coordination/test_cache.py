@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from portico.coordination.cache import BoundedCache
 from portico.coordination.revocations import EVERYTHING, RevocationLog
+from portico.coordination.wakeups import Wakeups
 from portico.feature import Feature
 from portico.runtime import Runtime
 
@@ -81,7 +82,7 @@ async def test_value_that_was_loaded_while_something_was_revoked_is_not_kept(
 
 
 async def test_nothing_is_hit_while_the_log_is_not_trusted(runtime: Runtime) -> None:
-    cache: BoundedCache[str, int] = BoundedCache(RevocationLog(runtime), max_entries=3)
+    cache: BoundedCache[str, int] = BoundedCache(RevocationLog(runtime, Wakeups()), max_entries=3)
     await keep(cache, "a", 1)
 
     assert cache.hit("a") is None

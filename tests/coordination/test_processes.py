@@ -28,7 +28,7 @@ SECONDS = float(os.environ.get("PORTICO_TEST_SECONDS", "3"))
 FACTS = 1_000
 CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE application_name = 'portico revocations' AND datname = current_database()
+WHERE application_name = 'portico listener' AND datname = current_database()
 """
 
 only_postgres = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)

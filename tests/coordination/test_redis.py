@@ -1,21 +1,18 @@
 """The client, the sentence on its health, and Redis as a messenger of revocations."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from portico.coordination.counters import Counters, parse_windows
-from portico.coordination.hastener import RedisHastener
 from portico.coordination.memory import MemoryCounters
-from portico.coordination.redis import describe_redis, open_redis
+from portico.coordination.redis import describe_redis
 from portico.coordination.redis_counters import RedisCounters
 from portico.coordination.revocations import RevocationLog
-from portico.core.settings import RedisSettings
 from portico.feature import Feature
 from portico.runtime import Runtime
-from portico.testing.services import Valkey, redis_url
+from portico.testing.services import redis_url
 
 pytestmark = pytest.mark.anyio
 
@@ -80,21 +77,3 @@ async def test_revocations_are_heard_with_redis_beside_them(runtime: Runtime) ->
 
     assert log.trusted()
     assert heard == ["user:1"]
-
-
-async def test_announcement_wakes_every_process_also_after_a_restart() -> None:
-    with Valkey() as server:
-        client = open_redis(RedisSettings.model_validate({"url": server.url}))
-        assert client is not None
-        woken = asyncio.Event()
-        async with client:
-            sender, hearer = RedisHastener(client), RedisHastener(client)
-            async with sender.listening(lambda: None), hearer.listening(woken.set):
-                for _ in range(2):
-                    woken.clear()
-                    async with asyncio.timeout(10):
-                        while not woken.is_set():
-                            sender.announce()
-                            await asyncio.sleep(0.05)
-                    server.stop()
-                    server.start()

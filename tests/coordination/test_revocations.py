@@ -353,7 +353,7 @@ class TestPostgres:
         self, log: RevocationLog, runtime: Runtime
     ) -> None:
         announced = []
-        log._others._announce = lambda: announced.append(1)  # type: ignore[assignment,return-value]
+        log._others._announce = lambda: announced.append(1)
         await revoke(log, "user:1")
 
         assert announced == []
@@ -480,11 +480,11 @@ class TestPostgres:
 
 CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE application_name = 'portico revocations' AND datname = current_database()
+WHERE application_name = 'portico listener' AND datname = current_database()
 """
 BLOCKED = """
 SELECT count(*) FROM pg_stat_activity
-WHERE application_name = 'portico revocations' AND datname = current_database() AND wait_event_type = 'Lock'
+WHERE application_name = 'portico listener' AND datname = current_database() AND wait_event_type = 'Lock'
 """
 
 

@@ -7,7 +7,7 @@ stopped believing its caches.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -36,7 +36,7 @@ class _Waiter:
 class Confirmations:
     """Waits for the other workers; `own_id` is the row not to wait for, `announce` wakes the others."""
 
-    def __init__(self, reads: Reads, own_id: UUID, announce: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, reads: Reads, own_id: UUID, announce: Callable[[], None]) -> None:
         self._reads = reads
         self._own_id = own_id
         self._announce = announce
@@ -65,7 +65,7 @@ class Confirmations:
             for waiter in unheard:
                 if least is None or waiter.seq <= least:
                     waiter.heard.set()
-            await self._announce_once()
+            self._announce_once()
             is_joined = await self._is_joined_within(pause)
             pause = FIRST_PAUSE_SECONDS if is_joined else min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -80,13 +80,13 @@ class Confirmations:
             log.warning("revocation_confirmations_unknown", error=repr(error))
             return NOBODY_YET
 
-    async def _announce_once(self) -> None:
+    def _announce_once(self) -> None:
         """Wake the others for those who are still unheard after their first look: alone, one wakes nobody."""
         new = [waiter for waiter in self._unheard() if not waiter.is_announced]
         for waiter in new:
             waiter.is_announced = True
         if new:
-            await self._announce()
+            self._announce()
 
     async def _is_joined_within(self, seconds: float) -> bool:
         """Wait before the next look; True as soon as somebody else begins to wait."""

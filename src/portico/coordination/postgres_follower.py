@@ -1,4 +1,4 @@
-"""Hearing of revocations on PostgreSQL: a connection of its own that listens, reads, and keeps a lease.
+"""Hearing of revocations and wake-ups on PostgreSQL: a connection of its own that listens, reads, and keeps a lease.
 
 Why a stale yes is impossible. Three facts hold at any time:
 
@@ -10,7 +10,8 @@ Why a stale yes is impossible. Three facts hold at any time:
 3. A lease that ran out is taken again *before* the log is read. Either the reader finds the row in the log, or the
    revoker finds the lease in the table: each writes first and looks afterwards.
 
-A position is written after the rows up to it were applied. NOTIFY only makes it quicker. One limit: the lease is
+A position is written after the rows up to it were applied. NOTIFY only makes it quicker. Wake-ups of other topics
+share the connection, going and coming, and cost the log nothing. One limit: the lease is
 judged by the database's wall clock, so a jump of that clock by seconds can cut the waiting of revokers short; the
 caches are then wrong for at most 2.5 s.
 """
@@ -27,7 +28,7 @@ import structlog
 from sqlalchemy import URL
 
 from portico.coordination.reading import Apply, Reading
-from portico.coordination.repositories import CHANNEL
+from portico.coordination.wakeups import CHANNEL, Wakeups
 from portico.core.clock import Clock
 
 log = structlog.get_logger("portico.coordination")
@@ -36,6 +37,7 @@ BEAT_SECONDS: Final = 1.0
 TRUST_SECONDS: Final = 2.5
 LEASE: Final = timedelta(seconds=3)
 COMMAND_SECONDS: Final = 2.0
+NOTIFY_SECONDS: Final = 0.5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
 NEVER: Final = float("-inf")
 
@@ -55,21 +57,25 @@ UPDATE portico_workers SET position = $2, lease_until = clock_timestamp() + $3::
 WHERE id = $1 AND lease_until > clock_timestamp() RETURNING true
 """
 LEAVE = "DELETE FROM portico_workers WHERE id = $1"
-NOTIFY = "SELECT pg_notify($1, '')"
+NOTIFY = "SELECT pg_notify($1, topic) FROM unnest($2::text[]) AS topic"
 
 
 class PostgresFollower:
     """Follows the log as one worker; `start` and `stop` belong to the lifespan."""
 
-    def __init__(self, worker_id: UUID, url: URL, clock: Clock, apply: Apply) -> None:
+    def __init__(self, worker_id: UUID, url: URL, clock: Clock, apply: Apply, wakeups: Wakeups) -> None:
         self.id = worker_id
         self.reading = Reading(apply)
+        self.is_listening = False
+        """Whether the connection stands on which others are heard."""
         self._url = url
+        self._wakeups = wakeups
         self._monotonic = clock.monotonic
         self._trusted_until = NEVER
         self._wake = asyncio.Event()
         self._first_read = asyncio.Event()
-        self._is_announcing = False
+        self._topics: set[str] = set()
+        self._read_at = NEVER
         self._is_leaving = False
         self._task: asyncio.Task[None] | None = None
 
@@ -79,11 +85,12 @@ class PostgresFollower:
 
     def wake(self) -> None:
         """Read the log now and not at the next beat."""
+        self._read_at = NEVER
         self._wake.set()
 
-    def announce(self) -> None:
-        """Wake the other workers, from our own connection and outside every transaction; calls that meet are one."""
-        self._is_announcing = True
+    def announce(self, topic: str) -> None:
+        """Wake the others, from our own connection and outside every transaction; calls that meet are one message."""
+        self._topics.add(topic)
         self._wake.set()
 
     async def start(self) -> None:
@@ -122,23 +129,43 @@ class PostgresFollower:
         try:
             await connection.add_listener(CHANNEL, self._on_notify)
             connection.add_termination_listener(self._on_cut)
+            self.is_listening = True
+            self._wakeups.hear_everything()
             await self._take_lease(connection)
+            self.wake()
             while not self._is_leaving:
-                await self._beat(connection)
+                await self._turn(connection)
+            await self._send(connection)
             await connection.execute(LEAVE, self.id)
         finally:
+            self.is_listening = False
             await _close(connection)
 
-    async def _beat(self, connection: Any) -> None:
-        started = asyncio.get_running_loop().time()
+    async def _turn(self, connection: Any) -> None:
+        now = asyncio.get_running_loop().time
         self._wake.clear()
-        if self._is_announcing:
-            self._is_announcing = False
-            await connection.execute(NOTIFY, CHANNEL)
-        await self._hear(connection)
-        left = started + BEAT_SECONDS - asyncio.get_running_loop().time()
+        await self._send(connection)
+        if self._read_at <= now():
+            self._read_at = now() + BEAT_SECONDS
+            await self._hear(connection)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), max(0.0, left))
+            await asyncio.wait_for(self._wake.wait(), max(0.0, self._read_at - now()))
+
+    async def _send(self, connection: Any) -> None:
+        """Send what was announced. NOTIFY may wait for others, or be refused when its queue is full: the log goes on.
+
+        Raises:
+            Exception: whatever cut the connection.
+        """
+        topics, self._topics = self._topics, set()
+        if not topics:
+            return
+        try:
+            await connection.execute(NOTIFY, CHANNEL, list(topics), timeout=NOTIFY_SECONDS)
+        except Exception as error:
+            if connection.is_closed():
+                raise
+            log.warning("wakeups_not_sent", topics=sorted(topics), error=repr(error))
 
     async def _hear(self, connection: Any) -> None:
         """Read, apply, confirm; only then believe, and only from the start of the read."""
@@ -150,7 +177,7 @@ class PostgresFollower:
             return
         self._trusted_until = NEVER
         await self._take_lease(connection)
-        self._wake.set()
+        self.wake()
 
     async def _take_lease(self, connection: Any) -> None:
         """Show others a living lease, to be followed by a read.
@@ -169,10 +196,11 @@ class PostgresFollower:
 
     def _on_notify(self, connection: Any, sender: int, channel: str, payload: str) -> None:
         if sender != connection.get_server_pid():
-            self._wake.set()
+            self._wakeups.hear(payload)
 
     def _on_cut(self, connection: Any) -> None:
-        self._wake.set()
+        self.is_listening = False
+        self.wake()
 
     async def _connect(self) -> Any:
         import asyncpg
@@ -184,7 +212,7 @@ class PostgresFollower:
             **arguments,
             timeout=COMMAND_SECONDS,
             command_timeout=COMMAND_SECONDS,
-            server_settings={"application_name": "portico revocations", "jit": "off"},
+            server_settings={"application_name": "portico listener", "jit": "off"},
         )
 
 

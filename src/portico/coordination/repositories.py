@@ -12,8 +12,6 @@ from portico.db.repositories import Repository
 LOCK = 0x706F_7274_7265_766F
 """The log's advisory lock on PostgreSQL (`portrevo`)."""
 
-CHANNEL = "portico_revocations"
-
 FORGET_WORKERS_AFTER = timedelta(minutes=10)
 KEEP_ROWS_FOR = timedelta(hours=1)
 
@@ -36,10 +34,6 @@ class RevocationRepository(Repository[Revocation]):
             Worker.lease_until > func.clock_timestamp(), Worker.id != other_than
         )
         return await self.session.scalar(living)
-
-    async def notify(self) -> None:
-        """Wake the followers (PostgreSQL). Never call it in a transaction that writes: it would queue every commit."""
-        await self.session.execute(select(func.pg_notify(CHANNEL, "")))
 
     async def forget_dead_workers(self) -> None:
         """Delete workers whose lease ran out long ago; one that lives after all begins anew and forgets everything."""

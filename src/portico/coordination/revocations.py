@@ -14,7 +14,7 @@ confirmed or has stopped believing (`postgres_follower`, `confirmations`).
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -23,12 +23,11 @@ from weakref import WeakKeyDictionary
 import structlog
 
 from portico.coordination.confirmations import Confirmations
-from portico.coordination.hastener import RedisHastener
 from portico.coordination.postgres_follower import PostgresFollower
 from portico.coordination.reading import EVERYTHING
 from portico.coordination.repositories import RevocationRepository
 from portico.coordination.sqlite_follower import SqliteFollower
-from portico.core.errors import Unavailable
+from portico.coordination.wakeups import REVOCATIONS, Wakeups
 from portico.core.ids import new_id
 from portico.db.unit import Unit
 from portico.runtime import Runtime
@@ -46,9 +45,9 @@ type Subscriber = Callable[[Sequence[str]], None]
 class RevocationLog:
     """One a process. Without its `lifespan` (command line) it appends and waits for others, and trusts nothing."""
 
-    def __init__(self, runtime: Runtime, hastener: RedisHastener | None = None) -> None:
+    def __init__(self, runtime: Runtime, wakeups: Wakeups) -> None:
         self._runtime = runtime
-        self._hastener = hastener
+        self._wakeups = wakeups
         self._is_sqlite = runtime.database.is_sqlite
         self._follower: PostgresFollower | SqliteFollower | None = None
         self._subscribers: list[Subscriber] = []
@@ -120,21 +119,16 @@ class RevocationLog:
                 follower.trusted()
                 yield
             return
-        self._follower = worker = PostgresFollower(self._id, database.url, self._runtime.clock, self._apply)
+        self._follower = worker = PostgresFollower(
+            self._id, database.url, self._runtime.clock, self._apply, self._wakeups
+        )
+        self._wakeups.send_by(worker)
+        self._wakeups.listen(REVOCATIONS, worker.wake)
         await worker.start()
         try:
-            async with self._hastened(worker):
-                yield
+            yield
         finally:
             await worker.stop()
-
-    @asynccontextmanager
-    async def _hastened(self, worker: PostgresFollower) -> AsyncIterator[None]:
-        if self._hastener is None:
-            yield
-            return
-        async with self._hastener.listening(worker.wake):
-            yield
 
     async def _write(self, unit: Unit, appended: "_Appended") -> None:
         repository = RevocationRepository(unit.session)
@@ -161,16 +155,9 @@ class RevocationLog:
         if failures:
             raise ExceptionGroup("a cache could not forget what was revoked", failures)
 
-    async def _announce(self) -> None:
+    def _announce(self) -> None:
         """Wake the workers of other processes; they would wake by themselves within a second."""
-        if isinstance(self._follower, PostgresFollower):
-            self._follower.announce()
-            if self._hastener is not None:
-                self._hastener.announce()
-            return
-        with suppress(Unavailable):
-            async with self._runtime.reads() as session:
-                await RevocationRepository(session).notify()
+        self._wakeups.carry(REVOCATIONS)
 
     async def _trim_forever(self) -> None:
         while True:
