@@ -20,7 +20,7 @@ FLOORS = (
     # features, top floor first
     "admin", "sessions", "credentials", "users", "access", "tokens", "mail", "audit", "keys",
     # ground floors
-    "feature", "web", "http", "messaging", "coordination", "runtime", "db", "core",
+    "feature", "web", "http", "messaging", "outbound", "coordination", "runtime", "db", "core",
 )  # fmt: skip
 FEATURES = ("admin", "sessions", "credentials", "users", "access", "tokens", "mail", "audit", "keys")
 BANNED_NAMES = {"utils", "helpers", "common", "misc", "tools"}

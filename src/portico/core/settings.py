@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -185,11 +186,27 @@ class LoggingSettings(SettingsGroup):
     """One line for each request."""
 
 
+def _some_network(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    if network.prefixlen == 0:
+        raise ValueError("would let requests go everywhere: name the networks")
+    return network
+
+
 class OutboundSettings(SettingsGroup):
     """Requests that the server makes to others."""
 
     allow_loopback: bool = False
     """Let them reach loopback, for tests; refused in production."""
+    allow_networks: tuple[Annotated[IPv4Network | IPv6Network, AfterValidator(_some_network)], ...] = ()
+    """Networks of yours that they may reach although they are not public: `["10.20.0.0/16"]`."""
+    timeout: timedelta = Field(timedelta(seconds=15), gt=timedelta(0), le=timedelta(minutes=5))
+    """How long one request may take altogether."""
+    connect_timeout: timedelta = Field(timedelta(seconds=5), gt=timedelta(0), le=timedelta(minutes=1))
+    """How long looking up the name and connecting may take."""
+    max_answer_bytes: int = Field(65_536, ge=0, le=16_777_216)
+    """How much of an answer's body is read; then the connection is closed."""
+    ca_file: Path | None = None
+    """Certificates to trust besides the system's, for receivers with a private authority (PEM)."""
 
 
 class Settings(BaseSettings):
