@@ -223,6 +223,21 @@ async def test_redis_that_was_away_wakes_again(process: Opens, valkey: Valkey) -
 
 
 @with_redis
+@only_postgres
+@pytest.mark.bar("P19")
+async def test_without_redis_notify_wakes_alone(process: Opens, valkey: Valkey) -> None:
+    async with process() as here, process() as there:
+        other = Listener(there)
+        await other.quiet()
+        valkey.pause()
+        try:
+            here.announce("jobs")
+            await other.woken(1)
+        finally:
+            valkey.resume()
+
+
+@with_redis
 @only_sqlite
 @pytest.mark.bar("P19")
 async def test_redis_that_says_nothing_any_more_is_left(

@@ -1,7 +1,6 @@
 """Redis as a way of wake-ups, beside NOTIFY (some poolers let no LISTEN through) or alone (SQLite)."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from portico.coordination.wakeups import CHANNEL, Wakeups
+from portico.core.ids import new_id
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -27,7 +27,7 @@ class RedisMessenger:
     def __init__(self, client: "Redis", wakeups: Wakeups) -> None:
         self._client = client
         self._wakeups = wakeups
-        self._name = secrets.token_hex(8)
+        self._name = new_id().hex
         self._topics: set[str] = set()
         self._due = asyncio.Event()
         self.is_hearing = False
