@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from portico.coordination.counters import parse_windows
 from portico.coordination.lifespan import coordination_lifespan
+from portico.coordination.wakeups import Wakeups
 from portico.core.clock import Clock, SystemClock
 from portico.core.entropy import Entropy, SystemEntropy
 from portico.core.root_secret import load_root_secret
@@ -21,15 +22,28 @@ from portico.db.chains import Chain, check_chain, portico_chain, team_chain
 from portico.db.database import Database, database_url
 from portico.feature import Feature, FeatureSet
 from portico.http.idempotency import sweep_answers
-from portico.messaging import EventBus, Periodic
+from portico.messaging import EventBus, Jobs, Periodic, Schedule
+from portico.messaging.execution import recover_lost
+from portico.messaging.jobs import JobRegistry
 from portico.messaging.periodic import PeriodicRunner
+from portico.messaging.relay import relay_events
+from portico.messaging.runner import BEATS_A_LEASE, JobRunner
+from portico.messaging.schedules import Scheduler, make_due_ticks
+from portico.messaging.sweeps import sweep_jobs, sweep_outbox
+from portico.messaging.wake import RELAY, Wake
 from portico.runtime import Runtime
 
 if TYPE_CHECKING:
     from portico.db.migrator import Migrator
 
-GROUND_WORK = Periodic("http.sweep_answers", timedelta(hours=1), sweep_answers)
-"""What the ground floors repeat: answers kept for `Idempotency-Key` are deleted after a day."""
+HOURLY = timedelta(hours=1)
+GROUND_SCHEDULES = (
+    Schedule(sweep_answers, every=HOURLY),
+    Schedule(sweep_outbox, every=HOURLY),
+    Schedule(sweep_jobs, every=HOURLY),
+)
+"""What the ground floors do now and then: forget answers kept for `Idempotency-Key`, events and jobs."""
+TICK = timedelta(seconds=1)
 
 
 def compose(
@@ -59,10 +73,25 @@ def compose(
         entropy=entropy,
     )
     runtime.provide(FeatureSet, FeatureSet(tuple(features)))
-    runtime.provide(
-        EventBus, EventBus(runtime, [heard for feature in features for heard in feature.subscribers])
-    )
+    _provide_messaging(runtime, features)
     return runtime
+
+
+def _provide_messaging(runtime: Runtime, features: Sequence[Feature]) -> None:
+    bus = EventBus(
+        runtime,
+        [heard for feature in features for heard in feature.subscribers],
+        [tap for feature in features for tap in feature.taps],
+    )
+    schedules = [*GROUND_SCHEDULES, *(schedule for feature in features for schedule in feature.schedules)]
+    jobs = [job for feature in features for job in feature.jobs]
+    runtime.provide(EventBus, bus)
+    runtime.provide(
+        JobRegistry, JobRegistry([*jobs, *(schedule.job for schedule in schedules), *bus.later_jobs])
+    )
+    runtime.provide(Jobs, Jobs(runtime))
+    runtime.provide(Wake, Wake(runtime))
+    runtime.provide(Scheduler, Scheduler(runtime, schedules))
 
 
 def sections_of(features: Sequence[Feature]) -> dict[str, type[FeatureSettings]]:
@@ -129,20 +158,61 @@ async def opened(runtime: Runtime, *, follows: bool = True) -> AsyncIterator[Run
 
 
 @asynccontextmanager
-async def started(runtime: Runtime) -> AsyncIterator[Runtime]:
-    """Open the runtime of a server or worker and run its periodic works as long as it lives.
+async def started(runtime: Runtime, *, runs_jobs: bool | None = None) -> AsyncIterator[Runtime]:
+    """Open the runtime of a server or worker and let it work as long as it lives.
+
+    Every such process relays events, makes ticks, recovers lost jobs and does the periodic works of its features; it
+    does jobs if `runs_jobs`, by default as the settings say.
 
     Raises:
         SchemaBehind, SchemaAhead: the database does not fit this release.
     """
-    features = runtime.get(FeatureSet).features
     await check_schema(runtime)
-    async with opened(runtime):
-        works = [GROUND_WORK, *(work for feature in features for work in feature.periodics)]
-        runner = PeriodicRunner(runtime, works)
-        runtime.provide(PeriodicRunner, runner)
-        runner.start()
-        try:
-            yield runtime
-        finally:
-            await runner.stop()
+    async with opened(runtime), _jobs_done(runtime, runs_jobs=runs_jobs), _periodics_run(runtime):
+        yield runtime
+
+
+@asynccontextmanager
+async def _periodics_run(runtime: Runtime) -> AsyncIterator[None]:
+    runner = PeriodicRunner(runtime, [*_messaging_works(runtime), *_works_of_features(runtime)])
+    runtime.provide(PeriodicRunner, runner)
+    if (wakeups := runtime.find(Wakeups)) is not None:
+        wakeups.listen(RELAY, lambda: runner.wake(RELAY))
+    runner.start()
+    try:
+        yield
+    finally:
+        await runner.stop()
+
+
+@asynccontextmanager
+async def _jobs_done(runtime: Runtime, *, runs_jobs: bool | None) -> AsyncIterator[None]:
+    if not (does_jobs(runtime.settings) if runs_jobs is None else runs_jobs):
+        yield
+        return
+    runner = JobRunner(runtime)
+    runtime.provide(JobRunner, runner)
+    runner.start()
+    try:
+        yield
+    finally:
+        await runner.stop()
+
+
+def does_jobs(settings: Settings) -> bool:
+    """Tell whether server processes do jobs themselves."""
+    jobs = settings.jobs
+    return jobs.broker_url is None if jobs.embedded is None else jobs.embedded
+
+
+def _messaging_works(runtime: Runtime) -> list[Periodic]:
+    jobs = runtime.settings.jobs
+    return [
+        Periodic(RELAY, jobs.poll, relay_events),
+        Periodic("schedules", TICK, make_due_ticks),
+        Periodic("jobs.recover_lost", jobs.lease / BEATS_A_LEASE, recover_lost),
+    ]
+
+
+def _works_of_features(runtime: Runtime) -> list[Periodic]:
+    return [work for feature in runtime.get(FeatureSet).features for work in feature.periodics]

@@ -16,7 +16,7 @@ from portico.core.permissions import Permission
 from portico.core.settings import FeatureSettings
 from portico.db.unit import Unit
 from portico.http.authentication import Authenticator
-from portico.messaging import Periodic, Subscription
+from portico.messaging import Job, LaterSubscription, Periodic, Schedule, Subscription, Tap
 from portico.runtime import Runtime
 
 
@@ -66,8 +66,14 @@ class Feature:
     pages: Sequence[APIRouter] = ()
     root_routes: Sequence[APIRouter] = ()
     authenticators: Sequence[Callable[[Runtime], Authenticator]] = ()
-    subscribers: Sequence[Subscription] = ()
+    subscribers: Sequence[Subscription | LaterSubscription] = ()
+    jobs: Sequence[Job[...]] = ()
+    schedules: Sequence[Schedule] = ()
+    """Jobs that the clock enqueues; they need not be named among `jobs` again."""
+    taps: Sequence[Tap] = ()
+    """Who hears of every event, inside the transaction of its fan-out."""
     periodics: Sequence[Periodic] = ()
+    """What each process repeats for itself. Work for the whole deployment is a schedule."""
     permissions: type[Permission] | None = None
     settings: type[FeatureSettings] | None = None
     ports: Mapping[type, Callable[[Runtime], Any]] = field(default_factory=dict)

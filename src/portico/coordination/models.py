@@ -1,5 +1,7 @@
-"""Tables of the coordination floor: the revocation log and the workers that follow it."""
+"""Tables of the coordination floor: the revocation log, the workers that follow it, leases."""
 
+import os
+import socket
 from datetime import datetime
 from uuid import UUID
 
@@ -8,6 +10,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portico.db.base import NamedTable
 from portico.db.columns import BigId, UtcDateTime
+
+
+def process_description() -> str:
+    """Name this process for people: host and number."""
+    return f"{socket.gethostname()} pid {os.getpid()}"[:200]
 
 
 class Revocation(NamedTable):
@@ -35,3 +42,14 @@ class Worker(NamedTable):
     )  # no index: each beat would have to change it, too
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     description: Mapped[str] = mapped_column(String(200))
+
+
+class LeaseRow(NamedTable):
+    """Who may do a named thing, and until when. A row stays when it is given back, so that `token` rises for ever."""
+
+    table = "leases"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(200))
+    token: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -186,6 +186,52 @@ class LoggingSettings(SettingsGroup):
     """One line for each request."""
 
 
+def _broker_url(*schemes: str) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in schemes or not (parts.hostname or parts.path):
+            raise ValueError(
+                "must be a URL that begins with " + ", ".join(f"{scheme}://" for scheme in schemes)
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+class JobsSettings(SettingsGroup):
+    """Work that is done after the answer, and again until it succeeds."""
+
+    broker_url: Annotated[SecretStr, _broker_url("redis", "rediss", "amqp", "amqps")] | None = None
+    """`redis://…` or `amqp://…`: Celery workers (`portico worker`) do the jobs. None: this server does them itself."""
+    embedded: bool | None = None
+    """Whether server processes do jobs. Default: yes, unless there is a broker. With `false` and no broker run
+    `portico worker` beside the server."""
+    lease: timedelta = Field(timedelta(seconds=30), ge=timedelta(seconds=1), le=timedelta(hours=1))
+    """How long after the last sign of life of its process a job under way is given to another one."""
+    poll: timedelta = Field(timedelta(seconds=1), ge=timedelta(milliseconds=10), le=timedelta(minutes=1))
+    """How often a process looks for work that nobody woke it for: the floor under lost wake-ups."""
+    concurrency: dict[str, int] = Field(default_factory=dict)
+    """How many jobs of a queue each process does at the same time, by queue: `{"default": 16}`. The other queues keep
+    their own defaults: 8 for `default`, 4 for `mail`, 16 for `webhooks`, 4 for others."""
+    keep_done: timedelta = timedelta(days=1)
+    """How long jobs that were done or cancelled are remembered."""
+    keep_dead: timedelta = timedelta(days=90)
+    """How long jobs that were given up wait for somebody to look at them."""
+
+
+class EventsSettings(SettingsGroup):
+    """What others hear of our events."""
+
+    broker_url: (
+        Annotated[SecretStr, _broker_url("kafka", "nats", "amqp", "amqps", "redis", "rediss")] | None
+    ) = None
+    """`kafka://…`, `nats://…`, `amqp://…` or `redis://…`: every event is published there as a CloudEvent."""
+    topic: str = Field("portico.events", min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")
+    """Where they go: Kafka's topic, NATS' subject, RabbitMQ's exchange, the Redis stream."""
+    keep: timedelta = timedelta(days=3)
+    """How long an event that reached everybody stays in the outbox."""
+
+
 def _some_network(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
     if network.prefixlen == 0:
         raise ValueError("would let requests go everywhere: name the networks")
@@ -228,7 +274,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
     ground_groups: ClassVar[tuple[str, ...]] = (
-        "database", "redis", "http", "rate_limit", "logging", "outbound",
+        "database", "redis", "http", "rate_limit", "logging", "jobs", "events", "outbound",
     )  # fmt: skip
 
     environment: Environment = Environment.DEVELOPMENT
@@ -251,6 +297,8 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
     logging: LoggingSettings = LoggingSettings()
+    jobs: JobsSettings = JobsSettings()
+    events: EventsSettings = EventsSettings()
     outbound: OutboundSettings = OutboundSettings()
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)

@@ -15,7 +15,7 @@ from portico.credentials.services import GuessesUnderWay, PasswordReauthenticati
 from portico.credentials.settings import CredentialsSettings
 from portico.credentials.subscribers import replace_password
 from portico.feature import Feature
-from portico.messaging import Periodic, on
+from portico.messaging import Schedule, on
 from portico.runtime import Runtime
 from portico.users.events import UserClaimed
 from portico.users.ports import Reauthentication
@@ -28,7 +28,7 @@ def credentials_feature() -> Feature:
         routers=[router],
         pages=[pages_router],
         subscribers=[on(UserClaimed, replace_password)],
-        periodics=[Periodic("credentials.sweep", timedelta(hours=6), sweep_guesses)],
+        schedules=[Schedule(sweep_guesses, every=timedelta(hours=6))],
         permissions=CredentialPermission,
         settings=CredentialsSettings,
         ports={

@@ -7,7 +7,20 @@ from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, bindparam, case, delete, func, insert, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from portico.credentials.models import GuessCounter, PasswordCredential, RegistrationToken
 from portico.credentials.types import GuessRules, GuessScope
@@ -112,9 +125,13 @@ class GuessRepository(Repository[GuessCounter]):
         query = select(_G.c.blocked_until).where(_G.c.account == account, _G.c.blocked_until > now)
         return (await self.session.scalars(query)).all()
 
-    async def sweep(self, before: datetime) -> None:
-        """Delete counters that saw no guess since `before`."""
-        await self.session.execute(delete(_G).where(_G.c.last_failed_at < before))
+    async def sweep(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` counters that saw no guess since `before`; return how many."""
+        keys = tuple_(_G.c.account, _G.c.factor, _G.c.device)
+        old = select(_G.c.account, _G.c.factor, _G.c.device).where(_G.c.last_failed_at < before).limit(limit)
+        return len(
+            (await self.session.execute(delete(_G).where(keys.in_(old)).returning(_G.c.account))).all()
+        )
 
 
 def _key(scope: GuessScope) -> dict[str, Any]:

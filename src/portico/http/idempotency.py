@@ -33,6 +33,8 @@ from portico.http.bodies import Replayed, read_body
 from portico.http.errors import IdempotencyInProgress, IdempotencyKeyInvalid, IdempotencyKeyReused
 from portico.http.models import IdempotentAnswer
 from portico.http.repositories import IdempotentAnswerRepository
+from portico.messaging import JobRun, job
+from portico.messaging.sweeps import in_batches
 
 if TYPE_CHECKING:
     from portico.db.unit import Unit
@@ -133,7 +135,7 @@ class AnswerKeeper:
     async def _store(self, ask: Ask, unit: "Unit", answer: "_Recorder") -> None:
         now = self._runtime.clock.now()
         answers = IdempotentAnswerRepository(unit.session)
-        await answers.remove_expired(now, ask.id)
+        await answers.remove_expired_answer(ask.id, now)
         answers.add(
             IdempotentAnswer(
                 id=ask.id,
@@ -199,10 +201,13 @@ def check_key(key: bytes, principal: Principal | None) -> None:
         raise IdempotencyKeyInvalid("Without sign-in an Idempotency-Key needs at least 16 characters.")
 
 
-async def sweep_answers(runtime: "Runtime") -> None:
-    """Delete the answers that have expired; periodic work."""
-    async with runtime.unit() as unit:
-        await IdempotentAnswerRepository(unit.session).remove_expired(runtime.clock.now())
+@job("http.sweep_answers")
+async def sweep_answers(run: JobRun) -> None:
+    """Delete the answers that have expired."""
+    now = run.runtime.clock.now()
+    await in_batches(
+        run.runtime, lambda unit, limit: IdempotentAnswerRepository(unit.session).remove_expired(now, limit)
+    )
 
 
 def _opened(ask: Ask, kept: IdempotentAnswer) -> list[Message]:

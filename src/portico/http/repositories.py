@@ -18,9 +18,21 @@ class IdempotentAnswerRepository(Repository[IdempotentAnswer]):
         )
         return (await self.session.execute(statement)).scalar_one_or_none()
 
-    async def remove_expired(self, now: datetime, answer_id: bytes | None = None) -> None:
-        """Delete what has expired: all of it, or only what stands in the way under `answer_id`."""
-        statement = delete(IdempotentAnswer).where(IdempotentAnswer.expires_at <= now)
-        if answer_id is not None:
-            statement = statement.where(IdempotentAnswer.id == answer_id)
-        await self.session.execute(statement)
+    async def remove_expired_answer(self, answer_id: bytes, now: datetime) -> None:
+        """Delete what has expired and stands in the way under `answer_id`."""
+        await self.session.execute(
+            delete(IdempotentAnswer).where(
+                IdempotentAnswer.id == answer_id, IdempotentAnswer.expires_at <= now
+            )
+        )
+
+    async def remove_expired(self, now: datetime, limit: int) -> int:
+        """Delete up to `limit` answers that have expired; return how many."""
+        expired = select(IdempotentAnswer.id).where(IdempotentAnswer.expires_at <= now).limit(limit)
+        statement = (
+            delete(IdempotentAnswer)
+            .where(IdempotentAnswer.id.in_(expired))
+            .returning(IdempotentAnswer.id)
+            .execution_options(synchronize_session=False)
+        )
+        return len((await self.session.execute(statement)).all())

@@ -13,7 +13,7 @@ from portico.keys.services import Keyring, ensure_key
 from portico.keys.services.keyring import FOLLOW
 from portico.keys.settings import REFRESH_EVERY, KeysSettings
 from portico.keys.types import KeyPurpose
-from portico.messaging import Periodic
+from portico.messaging import Periodic, Schedule
 from portico.runtime import Runtime
 
 
@@ -41,10 +41,8 @@ def keys_feature() -> Feature:
         name="keys",
         settings=KeysSettings,
         root_routes=[router],
-        periodics=[
-            Periodic(FOLLOW, every=REFRESH_EVERY, run=follow_keys),
-            Periodic("keys.rotate", every=timedelta(hours=1), run=rotate_old_keys),
-        ],
+        periodics=[Periodic(FOLLOW, every=REFRESH_EVERY, run=follow_keys)],
+        schedules=[Schedule(rotate_old_keys, every=timedelta(hours=1))],
         lifespan=keys_lifespan,
         commands=register_commands,
     )

@@ -1,18 +1,17 @@
 """The declaration of mail."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from portico.feature import Feature, HealthCheck
+from portico.mail.jobs import send_mail, sweep_mail
 from portico.mail.pages import router as viewer
 from portico.mail.repositories import MailRepository
-from portico.mail.sender import MailSender, send_due_mail, sweep_mail
-from portico.mail.services import SENDING, Mailer, MailWake
+from portico.mail.sender import MailSender
+from portico.mail.services import Mailer
 from portico.mail.settings import MailSettings
 from portico.mail.transports import Transport, open_transport
 from portico.mail.types import MailStatus
-from portico.messaging import Periodic
+from portico.messaging import Schedule
 from portico.runtime import Runtime
 
 
@@ -27,24 +26,11 @@ def mail_feature() -> Feature:
             Transport: lambda runtime: open_transport(runtime.settings),
             Mailer: Mailer.from_runtime,
             MailSender: MailSender,
-            MailWake: MailWake,
         },
-        lifespan=_sending,
-        periodics=[
-            Periodic(SENDING, timedelta(seconds=5), send_due_mail),
-            Periodic("mail-sweep", timedelta(hours=1), sweep_mail),
-        ],
+        jobs=[send_mail],
+        schedules=[Schedule(sweep_mail, every=timedelta(hours=1))],
         health_checks=[HealthCheck("mail", check_mail)],
     )
-
-
-@asynccontextmanager
-async def _sending(runtime: Runtime) -> AsyncIterator[None]:
-    """Let messages under way end before the database is closed."""
-    try:
-        yield
-    finally:
-        await runtime.get(MailSender).stop()
 
 
 async def check_mail(runtime: Runtime) -> str:

@@ -1,4 +1,4 @@
-"""SQL of the mail queue."""
+"""SQL of mail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import and_, delete, func, or_, select, update
-from sqlalchemy.sql.elements import ColumnElement
 
 from portico.db.repositories import Repository
 from portico.mail.models import MailMessage
@@ -14,101 +13,58 @@ from portico.mail.types import MailStatus
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ClaimedMail:
-    """A message that this process sends and, until `claimed_until`, no other."""
+class WaitingMail:
+    """A message that is to be sent."""
 
     id: UUID
     message_id: str
     template: str
     recipient: str
     sealed_content: bytes
-    attempts: int
     created_at: datetime
-    claimed_until: datetime
+
+
+_WAITING = tuple(getattr(MailMessage, name) for name in WaitingMail.__slots__)
 
 
 class MailRepository(Repository[MailMessage]):
-    """The queue. Changes after the sending are conditional on the claim, so that a sender that fell asleep over
-    its message cannot undo what the next one did.
-    """
+    """The messages."""
 
-    async def claim_due(self, now: datetime, until: datetime) -> ClaimedMail | None:
-        """Take the message that has been due the longest; None if none is due or all are taken."""
-        due = (
-            select(MailMessage.id)
-            .where(_is_due(now))
-            .order_by(MailMessage.next_attempt_at, MailMessage.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)  # SQLite leaves this out: its writers queue already
-        )
-        claim = (
+    async def find_unsent(self, mail_id: UUID) -> WaitingMail | None:
+        """Return a message that was not sent yet, also one that was given up; None if it was sent or erased."""
+        statement = select(*_WAITING).where(MailMessage.id == mail_id, MailMessage.status != MailStatus.SENT)
+        row = (await self.session.execute(statement)).one_or_none()
+        return None if row is None else WaitingMail(*row)
+
+    async def mark_sent(self, mail_id: UUID, now: datetime) -> None:
+        """Note that the message left, and drop its content; true whoever runs its job meanwhile."""
+        await self._change(mail_id, status=MailStatus.SENT, sent_at=now, sealed_content=None)
+
+    async def mark_failed(self, mail_id: UUID) -> None:
+        """Note that the message does not leave; its content stays, for its job can be tried again."""
+        await self._change(mail_id, status=MailStatus.FAILED)
+
+    async def _change(self, mail_id: UUID, **values: object) -> None:
+        await self.session.execute(
             update(MailMessage)
-            .where(MailMessage.id == due.scalar_subquery(), _is_due(now))
-            .values(claimed_until=until)
-            .returning(
-                MailMessage.id,
-                MailMessage.message_id,
-                MailMessage.template,
-                MailMessage.recipient,
-                MailMessage.sealed_content,
-                MailMessage.attempts,
-                MailMessage.created_at,
-                MailMessage.claimed_until,
-            )
+            .where(MailMessage.id == mail_id, MailMessage.status != MailStatus.SENT)
+            .values(**values)
             .execution_options(synchronize_session=False)
         )
-        row = (await self.session.execute(claim)).mappings().one_or_none()
-        return None if row is None else ClaimedMail(**row)
 
-    async def count_due(self, now: datetime, *, at_most: int) -> int:
-        """Return how many messages wait to be sent now, counted up to `at_most`."""
-        due = select(MailMessage.id).where(_is_due(now)).limit(at_most).subquery()
-        return (await self.session.execute(select(func.count()).select_from(due))).scalar_one()
-
-    async def mark_sent(self, mail: ClaimedMail, now: datetime) -> None:
-        """Note that the message left, and drop its content; true whoever has claimed it meanwhile."""
-        await self._change(
-            MailMessage.id == mail.id,
-            status=MailStatus.SENT,
-            sent_at=now,
-            attempts=MailMessage.attempts + 1,
-            sealed_content=None,
-            claimed_until=None,
-            last_error=None,
-        )
-
-    async def defer(self, mail: ClaimedMail, until: datetime, reason: str, *, counted: bool) -> None:
-        """Let the message wait; `counted` if the try was one of this message and not only of the transport."""
-        await self._change(
-            _is_claimed(mail),
-            next_attempt_at=until,
-            attempts=MailMessage.attempts + int(counted),
-            claimed_until=None,
-            last_error=reason,
-        )
-
-    async def fail(self, mail: ClaimedMail, reason: str) -> None:
-        """Note that the message will never leave; its content stays for whoever looks into it."""
-        await self._change(
-            _is_claimed(mail),
-            status=MailStatus.FAILED,
-            attempts=MailMessage.attempts + 1,
-            claimed_until=None,
-            last_error=reason,
-        )
-
-    async def _change(self, which: ColumnElement[bool], **values: object) -> None:
-        await self.session.execute(
-            update(MailMessage).where(which).values(**values).execution_options(synchronize_session=False)
-        )
-
-    async def remove_settled(self, before: datetime) -> None:
-        """Delete what was sent or failed before."""
+    async def remove_settled(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` messages that were sent or failed before; return how many."""
         settled = or_(
             and_(MailMessage.status == MailStatus.SENT, MailMessage.sent_at < before),
             and_(MailMessage.status == MailStatus.FAILED, MailMessage.created_at < before),
         )
-        await self.session.execute(delete(MailMessage).where(settled))
+        statement = (
+            delete(MailMessage)
+            .where(MailMessage.id.in_(select(MailMessage.id).where(settled).limit(limit)))
+            .returning(MailMessage.id)
+            .execution_options(synchronize_session=False)
+        )
+        return len((await self.session.execute(statement)).all())
 
     async def remove_to(self, addresses: Sequence[str]) -> None:
         """Delete everything to these addresses (in lower case), sent or not."""
@@ -124,19 +80,3 @@ class MailRepository(Repository[MailMessage]):
             .group_by(MailMessage.status)
         )
         return {row.status: row[1] for row in await self.session.execute(statement)}
-
-
-def _is_due(now: datetime) -> ColumnElement[bool]:
-    return and_(
-        MailMessage.status == MailStatus.QUEUED,
-        MailMessage.next_attempt_at <= now,
-        or_(MailMessage.claimed_until.is_(None), MailMessage.claimed_until <= now),
-    )
-
-
-def _is_claimed(mail: ClaimedMail) -> ColumnElement[bool]:
-    return and_(
-        MailMessage.id == mail.id,
-        MailMessage.claimed_until == mail.claimed_until,
-        MailMessage.status == MailStatus.QUEUED,
-    )

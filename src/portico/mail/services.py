@@ -12,30 +12,16 @@ from portico.core.ids import new_id
 from portico.db.unit import Unit
 from portico.feature import FeatureSet
 from portico.mail.addresses import single_address
+from portico.mail.jobs import send_mail
 from portico.mail.messages import message_id
 from portico.mail.models import MailMessage
 from portico.mail.repositories import MailRepository
 from portico.mail.sealing import seal_content
 from portico.mail.templates import MailTemplates
 from portico.mail.types import MailStatus
-from portico.messaging.periodic import PeriodicRunner
+from portico.messaging import Jobs
 from portico.runtime import Runtime
 from portico.web.translations import DOMAIN, Translations
-
-SENDING = "mail"
-"""The name of the periodic work that sends."""
-
-
-class MailWake:
-    """Tells the sender of this process that there is mail; replaced in tests by one that sends at once."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-
-    async def __call__(self) -> None:
-        """Wake the sender; without one in this process (the command line) the server sends within seconds."""
-        if (runner := self._runtime.find(PeriodicRunner)) is not None:
-            runner.wake(SENDING)
 
 
 class Mailer:
@@ -84,15 +70,11 @@ class Mailer:
                 sealed_content=seal_content(self._runtime, row_id, content),
                 status=MailStatus.QUEUED,
                 created_at=now,
-                next_attempt_at=now,
             )
         )
-        unit.after_commit(self._wake)
+        self._runtime.get(Jobs).enqueue(unit, send_mail, mail_id=row_id)
         return row_id
 
     async def forget(self, unit: Unit, *addresses: str) -> None:
         """Delete every trace of mail to these addresses in any case, waiting mail too; for the erasure of a person."""
         await MailRepository(unit.session).remove_to([address.lower() for address in addresses])
-
-    async def _wake(self) -> None:
-        await self._runtime.get(MailWake)()

@@ -63,8 +63,6 @@ class MailSettings(FeatureSettings):
     """How long the mail server may take to answer one command."""
     message_timeout: timedelta = Field(timedelta(minutes=1), gt=timedelta(0), le=timedelta(minutes=10))
     """How long the sending of one message may take altogether."""
-    connections: int = Field(4, ge=1, le=64)
-    """How many messages each process sends at the same time."""
     ca_file: Path | None = None
     """Certificates to trust instead of the system's, for a mail server with a private authority (PEM)."""
     give_up_after: timedelta = Field(timedelta(days=4), ge=timedelta(0))

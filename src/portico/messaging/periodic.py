@@ -25,7 +25,7 @@ class Periodic:
 
     name: str
     every: timedelta
-    run: Callable[[Runtime], Awaitable[None]]
+    run: Callable[[Runtime], Awaitable[object]]
 
 
 class PeriodicRunner:

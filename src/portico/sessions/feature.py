@@ -7,7 +7,7 @@ from datetime import timedelta
 from portico.coordination.revocations import RevocationLog
 from portico.credentials.events import PasswordChanged
 from portico.feature import AccountSection, Feature
-from portico.messaging import Periodic, on
+from portico.messaging import Periodic, Schedule, on
 from portico.runtime import Runtime
 from portico.sessions.authenticators import BearerAuthenticator, CookieAuthenticator
 from portico.sessions.events import SessionCreated
@@ -62,8 +62,8 @@ def sessions_feature() -> Feature:
         ],
         periodics=[
             Periodic("sessions.note_use", every=timedelta(seconds=30), run=note_use_of_sessions),
-            Periodic("sessions.sweep", every=timedelta(hours=1), run=sweep_outlived_sessions),
         ],
+        schedules=[Schedule(sweep_outlived_sessions, every=timedelta(hours=1))],
         ports={Places: lambda runtime: places_from(runtime.section(SessionsSettings).geoip_database)},
         lifespan=sessions_lifespan,
         personal_data=SESSIONS_PERSONAL_DATA,

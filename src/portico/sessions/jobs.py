@@ -1,5 +1,6 @@
 """What sessions do now and then."""
 
+from portico.messaging import JobRun, job
 from portico.runtime import Runtime
 from portico.sessions.services import Sessions, sweep_sessions
 
@@ -9,6 +10,7 @@ async def note_use_of_sessions(runtime: Runtime) -> None:
     await Sessions(runtime, runtime.unit()).note_use()
 
 
-async def sweep_outlived_sessions(runtime: Runtime) -> None:
+@job("sessions.sweep")
+async def sweep_outlived_sessions(run: JobRun) -> None:
     """Delete the rows of sessions that are over for long."""
-    await sweep_sessions(runtime)
+    await sweep_sessions(run.runtime)

@@ -11,10 +11,10 @@ from typing import overload
 
 from portico.mail.captured import CapturedMail, read_folder, read_mail
 from portico.mail.messages import OutgoingMail
-from portico.mail.sender import MailSender
-from portico.mail.services import MailWake
 from portico.mail.transports import Transport
+from portico.messaging.draining import run_due_jobs
 from portico.runtime import Runtime
+from portico.testing.jobs import do_jobs_at_once
 
 __all__ = ["CapturedMail", "CapturedMails", "MemoryTransport", "capture_mail", "flush_mail"]
 
@@ -35,18 +35,6 @@ class MemoryTransport:
     async def check(self) -> str:
         """Say that mail stays here."""
         return "mail is kept in memory"
-
-
-class SendsAtOnce(MailWake):
-    """Sends as soon as the act is committed and before it is answered."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        super().__init__(runtime)
-        self._sender = runtime.get(MailSender)
-
-    async def __call__(self) -> None:
-        """Send what is due."""
-        await self._sender.drain()
 
 
 class CapturedMails(Sequence[CapturedMail]):
@@ -115,13 +103,13 @@ class CapturedMails(Sequence[CapturedMail]):
 
 
 def capture_mail(runtime: Runtime) -> CapturedMails:
-    """Catch the runtime's mail from now on: each is here when the act that wrote it has been answered."""
+    """Catch the runtime's mail, and do its jobs at once, from now on: each mail is here when its act is answered."""
     transport = MemoryTransport()
     runtime.provide(Transport, transport)
-    runtime.provide(MailWake, SendsAtOnce(runtime))
+    do_jobs_at_once(runtime)
     return CapturedMails(transport)
 
 
 async def flush_mail(runtime: Runtime) -> int:
-    """Send everything that is due now; return how many messages were tried."""
-    return await runtime.get(MailSender).drain()
+    """Do every job that is due now; return how many that were."""
+    return await run_due_jobs(runtime)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from portico.feature import Feature
-from portico.messaging import Periodic
+from portico.messaging import Schedule
 from portico.tokens.jobs import sweep_tokens
 from portico.tokens.settings import TokensSettings
 
@@ -13,5 +13,5 @@ def tokens_feature() -> Feature:
     return Feature(
         name="tokens",
         settings=TokensSettings,
-        periodics=[Periodic("tokens.sweep", every=timedelta(hours=1), run=sweep_tokens)],
+        schedules=[Schedule(sweep_tokens, every=timedelta(hours=1))],
     )

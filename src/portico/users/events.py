@@ -56,6 +56,7 @@ class UserClaimed(Event):
     """
 
     name: ClassVar[str] = "user.claimed"
+    is_internal: ClassVar[bool] = True
 
     user_id: UserId
     claim: Claim | None = field(default=None, repr=False)

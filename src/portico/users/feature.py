@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from portico.access.events import RolesChanged
 from portico.feature import AccountSection, Feature
-from portico.messaging import Periodic, on
+from portico.messaging import Schedule, on
 from portico.runtime import Runtime
 from portico.users.jobs import purge_deleted_users
 from portico.users.pages import router as pages_router
@@ -25,7 +25,7 @@ def users_feature() -> Feature:
         routers=[hot_router, router, email_router],
         pages=[pages_router],
         subscribers=[on(RolesChanged, raise_version)],
-        periodics=[Periodic("users.purge", timedelta(hours=1), purge_deleted_users)],
+        schedules=[Schedule(purge_deleted_users, every=timedelta(hours=1))],
         permissions=UserPermission,
         settings=UsersSettings,
         lifespan=_profiles,

@@ -1,0 +1,86 @@
+"""What a unit of work adds to its commit: its events and its jobs, each kind written in one statement.
+
+Written as the last thing in the transaction: never for something that was rolled back, always for what was committed.
+After the commit whoever has to work on it is woken.
+"""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from portico.core import failpoints
+from portico.db.unit import Unit
+from portico.messaging.repositories.jobs import JobRepository
+from portico.messaging.repositories.outbox import OutboxRepository
+from portico.messaging.wake import Wake
+from portico.runtime import Runtime
+
+
+class Pending:
+    """The events and jobs of one unit of work."""
+
+    __slots__ = ("__weakref__", "_events", "_jobs", "_queues", "_runtime", "_unit", "_wakes_relay")
+
+    def __init__(self, runtime: Runtime, unit: Unit) -> None:
+        self._runtime = runtime
+        self._unit = unit
+        self._events: list[dict[str, Any]] = []
+        self._jobs: list[dict[str, Any]] = []
+        self._queues: set[str] = set()
+        self._wakes_relay = False
+
+    def add_event(self, row: dict[str, Any]) -> None:
+        """Write an event with the commit."""
+        self._hook()
+        self._wakes_relay = True
+        self._events.append(row)
+
+    def add_job(self, row: dict[str, Any], *, is_due: bool) -> None:
+        """Write a job with the commit; one that is due wakes the runner of its queue."""
+        self._hook()
+        self._jobs.append(row)
+        if is_due:
+            self._queues.add(row["queue"])
+
+    def _hook(self) -> None:
+        """Ask to be called before the commit: again, if what is added comes from another hook that runs then."""
+        if self._events or self._jobs:
+            return
+        if not (self._queues or self._wakes_relay):
+            self._unit.after_commit(self._wake)
+        self._unit.before_commit(self._write)
+
+    async def _write(self) -> None:
+        events, self._events = self._events, []
+        jobs, self._jobs = self._jobs, []
+        if events:
+            if failpoints.armed:
+                await failpoints.reach("outbox.before_write")
+            await OutboxRepository(self._unit.session).write(events)
+        if jobs:
+            if failpoints.armed:
+                await failpoints.reach("jobs.before_write")
+            await JobRepository(self._unit.session).write(jobs)
+
+    async def _wake(self) -> None:
+        wake = self._runtime.get(Wake)
+        if self._wakes_relay:
+            await wake.relay()
+        if self._queues:
+            await wake.runner(self._queues)
+
+
+_pending: WeakKeyDictionary[Unit, Pending] = WeakKeyDictionary()
+
+
+def pending_of(runtime: Runtime, unit: Unit) -> Pending:
+    """Return what `unit` adds to its commit.
+
+    Raises:
+        RuntimeError: the unit is not open.
+    """
+    if not unit.is_open:
+        raise RuntimeError("events and jobs are written inside `async with unit:`")
+    pending = _pending.get(unit)
+    if pending is None:
+        pending = _pending[unit] = Pending(runtime, unit)
+    return pending

@@ -1,0 +1,1 @@
+"""SQL of the messaging floor: the outbox, the jobs, the schedules."""

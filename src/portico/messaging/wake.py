@@ -1,0 +1,39 @@
+"""Who is told, right after a commit, that there is something to do.
+
+Only a matter of time: whoever is not woken looks by itself every `jobs.poll`.
+"""
+
+from collections.abc import Collection
+
+from portico.coordination.wakeups import Wakeups
+from portico.messaging.periodic import PeriodicRunner
+from portico.messaging.runner import JOBS, JobRunner
+from portico.runtime import Runtime
+
+RELAY = "outbox.relay"
+"""The periodic work that fans events out; also the topic under which other processes are told of events."""
+
+
+class Wake:
+    """Wakes the relay and the runner of this process, and others where this one cannot do the work now."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def relay(self) -> None:
+        """Tell that events were committed."""
+        periodics = self._runtime.find(PeriodicRunner)
+        if periodics is None:
+            self._announce(RELAY)
+        else:
+            periodics.wake(RELAY)
+
+    async def runner(self, queues: Collection[str]) -> None:
+        """Tell that jobs of these queues are due."""
+        runner = self._runtime.find(JobRunner)
+        if runner is None or not runner.wake(queues):
+            self._announce(JOBS)
+
+    def _announce(self, topic: str) -> None:
+        if (wakeups := self._runtime.find(Wakeups)) is not None:
+            wakeups.announce(topic)
