@@ -8,6 +8,7 @@ from rich.progress import Progress
 
 from portico.cli.errors import CommandRefused
 from portico.cli.processes import CommandLine
+from portico.coordination.leases import Lease, Leases
 from portico.credentials.services import create_administrator, seed_people
 from portico.runtime import Runtime
 from portico.users.services import Users
@@ -35,6 +36,7 @@ def make_people(line: CommandLine, count: int, *, password: str | None = None) -
 
     Raises:
         CommandRefused: invented people have no place in production.
+        LeaseTaken: somebody else is at it; two at once would make the same people.
     """
 
     async def work(runtime: Runtime) -> None:
@@ -42,20 +44,35 @@ def make_people(line: CommandLine, count: int, *, password: str | None = None) -
             raise CommandRefused("production is not seeded: invented people have no place there")
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("people", total=count)
-            await seed_people(
-                runtime, count, password=password, progress=lambda done: bar.update(task, completed=done)
-            )
+            async with runtime.get(Leases).hold("seed") as lease:
+
+                def told(done: int) -> None:
+                    bar.update(task, completed=done)
+                    lease.refuse_if_lost()
+
+                await seed_people(runtime, count, password=password, progress=told)
 
     line.run(work)
 
 
 def erase_deleted(line: CommandLine) -> int:
-    """Erase batch after batch, each in a transaction of its own; return how many accounts that were."""
+    """Erase batch after batch, each in a transaction of its own; return how many accounts that were.
+
+    Raises:
+        LeaseTaken: somebody else is at it.
+    """
 
     async def work(runtime: Runtime) -> int:
         total = 0
-        while erased := await Users(runtime, runtime.unit()).purge_deleted():
-            total += erased
+        async with runtime.get(Leases).hold("purge") as lease:
+            while erased := await _erase_batch(runtime, lease):
+                total += erased
         return total
 
     return line.run(work)
+
+
+async def _erase_batch(runtime: Runtime, lease: Lease) -> int:
+    unit = runtime.unit()
+    lease.fence(unit)
+    return await Users(runtime, unit).purge_deleted()

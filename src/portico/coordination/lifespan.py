@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from portico.coordination.counters import Counters
+from portico.coordination.leases import Leases
 from portico.coordination.memory import MemoryCounters
 from portico.coordination.postgres_notifier import PostgresNotifier
 from portico.coordination.redis import open_redis
@@ -16,14 +17,16 @@ from portico.runtime import Runtime
 
 @asynccontextmanager
 async def coordination_lifespan(runtime: Runtime, *, follows: bool = True) -> AsyncIterator[None]:
-    """Provide `Counters`, `Wakeups` and `RevocationLog`; with `follows=False` (command line) nothing is heard.
+    """Provide `Counters`, `Wakeups`, `Leases` and `RevocationLog`.
 
+    With `follows=False` (command line) nothing is heard, and no cache is believed.
     Neither Redis nor the database has to be there at the start: counters begin locally, caches untrusted.
     """
     async with AsyncExitStack() as stack:
         runtime.provide(Counters, local := MemoryCounters(runtime.clock))
         runtime.provide(Wakeups, wakeups := Wakeups())
         runtime.provide(RevocationLog, log := RevocationLog(runtime, wakeups))
+        runtime.provide(Leases, Leases(runtime))
         await _use_redis(runtime, stack, local, wakeups, hears=follows)
         if follows:
             await stack.enter_async_context(log.lifespan())

@@ -17,8 +17,6 @@ caches are then wrong for at most 2.5 s.
 """
 
 import asyncio
-import os
-import socket
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -27,6 +25,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import URL
 
+from portico.coordination.models import process_description
 from portico.coordination.reading import Apply, Reading
 from portico.coordination.wakeups import CHANNEL, Wakeups
 from portico.core.clock import Clock
@@ -188,7 +187,7 @@ class PostgresFollower:
         newest = await connection.fetchval(RENEW, self.id, LEASE)
         if newest is None:
             self._trusted_until = NEVER
-            newest = await connection.fetchval(REGISTER, self.id, LEASE, _description())
+            newest = await connection.fetchval(REGISTER, self.id, LEASE, process_description())
             self.reading.begin_at(newest)
         elif newest < self.reading.position:
             self._trusted_until = NEVER
@@ -222,7 +221,3 @@ async def _close(connection: Any) -> None:
     except Exception as error:  # noqa: BLE001 - it is being thrown away; recorded
         log.debug("revocations_connection_broken", error=repr(error))
         connection.terminate()
-
-
-def _description() -> str:
-    return f"{socket.gethostname()} pid {os.getpid()}"[:200]
