@@ -16,7 +16,7 @@ SOURCE = ROOT / "src" / "portico"
 CONTRACTS = ROOT / ".importlinter"
 
 FLOORS = (
-    "testing", "cli", "app", "composition",
+    "testing", "cli", "worker", "app", "composition",
     # features, top floor first
     "admin", "sessions", "credentials", "users", "access", "tokens", "mail", "audit", "keys",
     # ground floors

@@ -4,8 +4,8 @@
 schema checked, coordination, ports, each feature's lifespan, periodic work. HTTP, worker and command line use both.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -23,14 +23,16 @@ from portico.db.database import Database, database_url
 from portico.feature import Feature, FeatureSet
 from portico.http.idempotency import sweep_answers
 from portico.messaging import EventBus, Jobs, Periodic, Schedule
+from portico.messaging.celery.announcer import announce_due_jobs, announcing
 from portico.messaging.execution import recover_lost
 from portico.messaging.jobs import JobRegistry
 from portico.messaging.periodic import PeriodicRunner
 from portico.messaging.relay import relay_events
-from portico.messaging.runner import BEATS_A_LEASE, JobRunner
+from portico.messaging.runner import BEATS_A_LEASE, JOBS, JobRunner
 from portico.messaging.schedules import Scheduler, make_due_ticks
 from portico.messaging.sweeps import sweep_jobs, sweep_outbox
-from portico.messaging.wake import RELAY, Wake
+from portico.messaging.wake import ANNOUNCE, RELAY, Wake
+from portico.outbound import Outbound
 from portico.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ GROUND_SCHEDULES = (
 )
 """What the ground floors do now and then: forget answers kept for `Idempotency-Key`, events and jobs."""
 TICK = timedelta(seconds=1)
+GRACE = timedelta(seconds=10)
+"""How long jobs under way may take to end when a server stops."""
 
 
 def compose(
@@ -147,6 +151,9 @@ async def opened(runtime: Runtime, *, follows: bool = True) -> AsyncIterator[Run
     features = runtime.get(FeatureSet).features
     async with AsyncExitStack() as stack:
         stack.push_async_callback(runtime.database.close)
+        outbound = Outbound(runtime.settings.outbound)
+        runtime.provide(Outbound, outbound)
+        stack.push_async_callback(outbound.close)
         for feature in features:
             for port, fill in feature.ports.items():
                 runtime.provide(port, fill(runtime))
@@ -158,26 +165,39 @@ async def opened(runtime: Runtime, *, follows: bool = True) -> AsyncIterator[Run
 
 
 @asynccontextmanager
-async def started(runtime: Runtime, *, runs_jobs: bool | None = None) -> AsyncIterator[Runtime]:
+async def started(
+    runtime: Runtime,
+    *,
+    runs_jobs: bool | None = None,
+    relays: bool = True,
+    slots: Mapping[str, int] | None = None,
+    grace: timedelta = GRACE,
+) -> AsyncIterator[Runtime]:
     """Open the runtime of a server or worker and let it work as long as it lives.
 
-    Every such process relays events, makes ticks, recovers lost jobs and does the periodic works of its features; it
-    does jobs if `runs_jobs`, by default as the settings say.
+    Every such process does the periodic works of its features. One that `relays` also relays events, makes ticks,
+    recovers lost jobs and tells the brokers. It does jobs if `runs_jobs`, by default as the settings say, in `slots`
+    by queue; those under way at the end have `grace`.
 
     Raises:
         SchemaBehind, SchemaAhead: the database does not fit this release.
     """
     await check_schema(runtime)
-    async with opened(runtime), _jobs_done(runtime, runs_jobs=runs_jobs), _periodics_run(runtime):
-        yield runtime
+    does = does_jobs(runtime.settings) if runs_jobs is None else runs_jobs
+    async with opened(runtime), announcing(runtime):
+        runs = _jobs_done(runtime, slots, grace) if does else nullcontext()
+        async with runs, _periodics_run(runtime, relays=relays):
+            yield runtime
 
 
 @asynccontextmanager
-async def _periodics_run(runtime: Runtime) -> AsyncIterator[None]:
-    runner = PeriodicRunner(runtime, [*_messaging_works(runtime), *_works_of_features(runtime)])
+async def _periodics_run(runtime: Runtime, *, relays: bool) -> AsyncIterator[None]:
+    works = _messaging_works(runtime) if relays else []
+    runner = PeriodicRunner(runtime, [*works, *_works_of_features(runtime)])
     runtime.provide(PeriodicRunner, runner)
-    if (wakeups := runtime.find(Wakeups)) is not None:
+    if relays and (wakeups := runtime.find(Wakeups)) is not None:
         wakeups.listen(RELAY, lambda: runner.wake(RELAY))
+        wakeups.listen(JOBS, lambda: runner.wake(ANNOUNCE))
     runner.start()
     try:
         yield
@@ -186,17 +206,16 @@ async def _periodics_run(runtime: Runtime) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _jobs_done(runtime: Runtime, *, runs_jobs: bool | None) -> AsyncIterator[None]:
-    if not (does_jobs(runtime.settings) if runs_jobs is None else runs_jobs):
-        yield
-        return
-    runner = JobRunner(runtime)
+async def _jobs_done(
+    runtime: Runtime, slots: Mapping[str, int] | None, grace: timedelta
+) -> AsyncIterator[None]:
+    runner = JobRunner(runtime, slots)
     runtime.provide(JobRunner, runner)
     runner.start()
     try:
         yield
     finally:
-        await runner.stop()
+        await runner.stop(grace)
 
 
 def does_jobs(settings: Settings) -> bool:
@@ -207,11 +226,14 @@ def does_jobs(settings: Settings) -> bool:
 
 def _messaging_works(runtime: Runtime) -> list[Periodic]:
     jobs = runtime.settings.jobs
-    return [
+    works = [
         Periodic(RELAY, jobs.poll, relay_events),
         Periodic("schedules", TICK, make_due_ticks),
         Periodic("jobs.recover_lost", jobs.lease / BEATS_A_LEASE, recover_lost),
     ]
+    if jobs.broker_url is not None:
+        works.append(Periodic(ANNOUNCE, jobs.poll, announce_due_jobs))
+    return works
 
 
 def _works_of_features(runtime: Runtime) -> list[Periodic]:

@@ -4,7 +4,7 @@ What they do is in the modules beside this one, imported only when a command run
 at once. Commands of one feature live in the feature's `commands.py`.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,16 @@ from portico.cli.processes import CommandLine
 HOST = typer.Option(envvar="HOST", help="Address to listen on.")
 PORT = typer.Option(envvar="PORT", help="Port to listen on; 0 takes a free one.", min=0, max=65535)
 WORKERS = typer.Option(help="Processes; without it the setting PORTICO_WORKERS decides.", min=1, max=256)
+QUEUES = typer.Option("--queue", "-q", help="Do only the jobs of this queue; may be given several times.")
+POOL = typer.Option(help="With a broker: threads of one process, or a process for each job at a time.")
+CONCURRENCY = typer.Option(
+    "--concurrency",
+    "-c",
+    help="Jobs at the same time; without a broker, of each queue. Default: 16 threads, or a process a core.",
+    min=1,
+    max=1000,
+)
+GRACE = typer.Option(help="Seconds that jobs under way may take to end; what takes longer runs again.", min=0)
 CHECK = typer.Option("--check", help="Change nothing; exit with 1 if migrations are missing.")
 DOWN = typer.Option(metavar="REVISION", help="Go back to this revision; `base` takes every table away.")
 CHAIN = typer.Option("--feature", help="Whose migrations go back: Portico's, or those of a feature of yours.")
@@ -31,7 +41,7 @@ USERS = typer.Option(help="How many people there shall be.", min=1, max=10_000_0
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (serve, migrate, draft_migration, settings, doctor, create_admin, seed, purge):
+    for command in (serve, worker, migrate, draft_migration, settings, doctor, create_admin, seed, purge):
         app.command()(command)
 
 
@@ -50,6 +60,21 @@ def serve(
     from portico.cli.serving import run_server
 
     run_server(host, port, workers)
+
+
+def worker(
+    queue: Annotated[list[str] | None, QUEUES] = None,
+    pool: Annotated[Literal["threads", "prefork"], POOL] = "threads",
+    concurrency: Annotated[int | None, CONCURRENCY] = None,
+    grace: Annotated[float, GRACE] = 25,
+) -> None:
+    """Do jobs in a process of their own.
+
+    With PORTICO_JOBS__BROKER_URL it is a Celery worker. SIGTERM lets the jobs under way end.
+    """
+    from portico.cli.working import run_jobs
+
+    run_jobs(queue or (), pool, concurrency, grace)
 
 
 def migrate(

@@ -60,6 +60,10 @@ class PeriodicRunner:
         if event := self._wakes.get(name):
             event.set()
 
+    def has(self, name: str) -> bool:
+        """Tell whether this process does the work called `name`."""
+        return name in self._wakes
+
     async def _repeat(self, work: Periodic) -> None:
         wake = self._wakes[work.name]
         while not self._is_stopping:

@@ -13,6 +13,9 @@ from portico.runtime import Runtime
 RELAY = "outbox.relay"
 """The periodic work that fans events out; also the topic under which other processes are told of events."""
 
+ANNOUNCE = "jobs.announce"
+"""The periodic work that tells a broker which jobs are due."""
+
 
 class Wake:
     """Wakes the relay and the runner of this process, and others where this one cannot do the work now."""
@@ -30,8 +33,12 @@ class Wake:
 
     async def runner(self, queues: Collection[str]) -> None:
         """Tell that jobs of these queues are due."""
-        runner = self._runtime.find(JobRunner)
-        if runner is None or not runner.wake(queues):
+        runner, periodics = self._runtime.find(JobRunner), self._runtime.find(PeriodicRunner)
+        if runner is not None and runner.wake(queues):
+            return
+        if periodics is not None and periodics.has(ANNOUNCE):
+            periodics.wake(ANNOUNCE)
+        else:
             self._announce(JOBS)
 
     def _announce(self, topic: str) -> None:
