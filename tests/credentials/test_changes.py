@@ -14,8 +14,8 @@ from portico.credentials.events import PasswordChanged
 from portico.credentials.models import PasswordCredential
 from portico.credentials.services import AddressProofs, PasswordChange, PasswordRecovery, Registration
 from portico.mail.models import MailMessage
-from portico.mail.services import MailWake
 from portico.messaging import Event, EventBus, on
+from portico.messaging.wake import Wake
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from portico.testing.mail import CapturedMails, flush_mail
@@ -257,7 +257,7 @@ async def test_asking_costs_the_same_whether_or_not_somebody_has_the_address(
     if known == "deactivated":
         await Users(runtime, runtime.unit()).deactivate_user(account.id)
     mails.clear()
-    runtime.provide(MailWake, MailWake(runtime))  # as in a server: sent by another task, after the answer
+    runtime.provide(Wake, Wake(runtime))  # as in a server: sent by another task, after the answer
 
     async with measured(runtime) as somebody:
         await ask(runtime)

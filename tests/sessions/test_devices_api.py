@@ -14,6 +14,7 @@ from portico.sessions.jobs import sweep_outlived_sessions
 from portico.sessions.models import Session
 from portico.sessions.types import SessionEnd
 from portico.testing.clock import FrozenClock
+from portico.testing.jobs import do_job
 from portico.users.types import Account
 from tests.sessions.people import (
     API,
@@ -212,14 +213,14 @@ async def test_rows_of_sessions_that_are_over_for_long_are_swept(
     ended, resting = await signed_in(), await signed_in()
     await ended.request("POST", "/auth/logout")
     clock.advance(timedelta(days=29))
-    await sweep_outlived_sessions(runtime)
+    await do_job(runtime, sweep_outlived_sessions)
     assert len(await rows_of(runtime, Session)) == 2
 
     clock.advance(timedelta(days=2))
-    await sweep_outlived_sessions(runtime)
+    await do_job(runtime, sweep_outlived_sessions)
     assert len(await rows_of(runtime, Session)) == 1
 
     clock.advance(timedelta(days=30))
-    await sweep_outlived_sessions(runtime)
+    await do_job(runtime, sweep_outlived_sessions)
     assert await rows_of(runtime, Session) == []
     assert (await resting.refresh()).status_code == 401

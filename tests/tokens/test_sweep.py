@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from portico.core.ids import new_id
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
+from portico.testing.jobs import do_job
 from portico.tokens.jobs import sweep_tokens
 from portico.tokens.models import OneTimeToken, TokenFamily
 from portico.tokens.services import OneTimeTokens, TokenFamilies
@@ -38,15 +39,15 @@ async def test_sweep_keeps_what_was_over_for_less_than_the_setting(
 ) -> None:
     await issue_both(runtime)
     clock.advance(HOUR + WEEK)
-    await sweep_tokens(runtime)
+    await do_job(runtime, sweep_tokens)
     assert await counts(runtime) == [1, 1]
     await issue_both(runtime)
     clock.advance(timedelta(seconds=1))
-    await sweep_tokens(runtime)
+    await do_job(runtime, sweep_tokens)
 
     assert await counts(runtime) == [1, 1]
     clock.advance(HOUR + WEEK)
-    await sweep_tokens(runtime)
+    await do_job(runtime, sweep_tokens)
     assert await counts(runtime) == [0, 0]
 
 
@@ -57,6 +58,6 @@ async def test_sweep_goes_on_past_one_batch(
     for _ in range(5):
         await issue_both(runtime)
     clock.advance(HOUR + WEEK * 2)
-    await sweep_tokens(runtime)
+    await do_job(runtime, sweep_tokens)
 
     assert await counts(runtime) == [0, 0]

@@ -11,7 +11,7 @@ from portico.access.types import PlatformRole
 from portico.core import failpoints
 from portico.core.ids import PrincipalId
 from portico.credentials.errors import PasswordIncorrect
-from portico.mail.services import MailWake
+from portico.messaging.wake import Wake
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from portico.testing.mail import CapturedMails, flush_mail
@@ -194,7 +194,7 @@ class TestResend:
         if state == "proven":
             await verify(runtime, token_in(mails))
         mails.clear()
-        runtime.provide(MailWake, MailWake(runtime))
+        runtime.provide(Wake, Wake(runtime))
 
         async with measured(runtime) as somebody:
             await resend(runtime)
@@ -259,7 +259,7 @@ class TestChange:
         await register(runtime)
         await register(runtime, "eve@example.com")
         mails.clear()
-        runtime.provide(MailWake, MailWake(runtime))
+        runtime.provide(Wake, Wake(runtime))
 
         async with measured(runtime) as taken:
             await change(runtime, "eve@example.com")

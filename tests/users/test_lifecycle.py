@@ -18,9 +18,10 @@ from portico.credentials.models import GuessCounter, PasswordCredential
 from portico.credentials.services import seed_people
 from portico.db.errors import EditConflict
 from portico.mail.models import MailMessage
-from portico.messaging import Event, EventBus
+from portico.messaging import Event, EventBus, Jobs
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
+from portico.testing.jobs import do_job, run_due_jobs
 from portico.testing.mail import CapturedMails
 from portico.users.errors import EmailTaken, ProfileInvalid, UsernameMalformed, UsernameTaken, UserNotFound
 from portico.users.events import (
@@ -214,7 +215,7 @@ class TestDeletion:
         account = await register(runtime, username="ada", full_name="Ada")
         await users(runtime).delete_account(account.id)
         clock.advance(timedelta(days=29))
-        await purge_deleted_users(runtime)
+        await do_job(runtime, purge_deleted_users)
 
         await users(runtime).restore_user(account.id)
 
@@ -249,7 +250,7 @@ class TestErasure:
         clock.advance(timedelta(days=30))
 
         set_current_request(RequestContext(request_id="-"))
-        await purge_deleted_users(runtime)
+        await do_job(runtime, purge_deleted_users)
 
         assert isinstance(heard[-1], UserErased)
         for model in (EmailAddress, PasswordCredential, GuessCounter, MailMessage):
@@ -280,7 +281,7 @@ class TestErasure:
             await users(runtime).delete_account(account.id)
         clock.advance(timedelta(days=31))
 
-        await purge_deleted_users(runtime)
+        await do_job(runtime, purge_deleted_users)
 
         assert await count(runtime, EmailAddress) == 0
 
@@ -292,7 +293,10 @@ class TestErasure:
             await users(runtime).delete_account(account.id)
         clock.advance(timedelta(days=31))
 
-        await asyncio.gather(*(purge_deleted_users(runtime) for _ in range(3)))
+        async with runtime.unit() as unit:
+            for _ in range(3):
+                runtime.get(Jobs).enqueue(unit, purge_deleted_users)
+        await asyncio.gather(*(run_due_jobs(runtime) for _ in range(3)))
 
         assert len([event for event in heard if isinstance(event, UserErased)]) == 4
 

@@ -21,6 +21,7 @@ from portico.http.models import IdempotentAnswer
 from portico.http.schemas import RequestModel, ResponseModel
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
+from portico.testing.jobs import do_job
 from tests.http.shop import client_of, shop_app
 from tests.http.stored.conftest import Note
 
@@ -321,7 +322,7 @@ async def test_sweep_deletes_what_has_expired(
     await client.post(PATH, json={"text": "old"}, headers=ADA)
     clock.advance(timedelta(hours=24))
     await client.post(PATH, json={"text": "new"}, headers=BOB)
-    await sweep_answers(runtime)
+    await do_job(runtime, sweep_answers)
 
     assert len(await kept(runtime)) == 1
 
