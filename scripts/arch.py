@@ -18,11 +18,22 @@ CONTRACTS = ROOT / ".importlinter"
 FLOORS = (
     "testing", "cli", "worker", "app", "composition",
     # features, top floor first
-    "admin", "sessions", "credentials", "users", "access", "tokens", "mail", "audit", "keys",
+    "admin", "webhooks", "sessions", "credentials", "users", "access", "tokens", "mail", "audit", "keys",
     # ground floors
     "feature", "web", "http", "messaging", "outbound", "coordination", "runtime", "db", "core",
 )  # fmt: skip
-FEATURES = ("admin", "sessions", "credentials", "users", "access", "tokens", "mail", "audit", "keys")
+FEATURES = (
+    "admin",
+    "webhooks",
+    "sessions",
+    "credentials",
+    "users",
+    "access",
+    "tokens",
+    "mail",
+    "audit",
+    "keys",
+)
 BANNED_NAMES = {"utils", "helpers", "common", "misc", "tools"}
 TIME_AND_CHANCE = {
     "datetime.now", "datetime.utcnow", "time.time", "uuid.uuid4", "uuid4", "os.urandom",

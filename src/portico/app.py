@@ -28,6 +28,7 @@ from portico.sessions.feature import sessions_feature
 from portico.tokens.feature import tokens_feature
 from portico.users.feature import users_feature
 from portico.web.application import install_web
+from portico.webhooks.feature import webhooks_feature
 
 API_PREFIX = "/api/v1"
 DESCRIPTION = "Accounts, sessions, organizations and sign-in. Errors are problem documents (RFC 9457)."
@@ -52,6 +53,7 @@ def default_features() -> list[Feature]:
         users_feature(),
         credentials_feature(),
         sessions_feature(),
+        webhooks_feature(),
         admin_feature(),
     ]
 

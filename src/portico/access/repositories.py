@@ -38,6 +38,11 @@ class GrantRepository(Repository[RoleGrant]):
         """Tell whether anybody holds the role."""
         return bool(await self.session.scalar(select(exists().where(RoleGrant.role == role))))
 
+    async def list_holders(self, role: PlatformRole) -> Sequence[UUID]:
+        """Return who holds the role, sorted; nothing is locked."""
+        query = select(RoleGrant.principal_id).where(RoleGrant.role == role).order_by(RoleGrant.principal_id)
+        return (await self.session.scalars(query)).all()
+
     async def list_able_holders(self, role: PlatformRole) -> Sequence[UUID]:
         """Return who holds the role and may act; nobody else can change that before the commit.
 

@@ -38,6 +38,11 @@ async def roles_of(session: DatabaseSession, principal_id: UUID) -> Sequence[Pla
     return await GrantRepository(session).list_roles(principal_id)
 
 
+async def list_superusers(session: DatabaseSession) -> Sequence[UUID]:
+    """Return who holds the role of an administrator, switched off or not."""
+    return await GrantRepository(session).list_holders(PlatformRole.SUPERUSER)
+
+
 async def has_superuser(session: DatabaseSession) -> bool:
     """Tell whether the deployment has an administrator yet."""
     return await GrantRepository(session).exists_grant(PlatformRole.SUPERUSER)

@@ -11,8 +11,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from portico.core.settings import OutboundSettings
-from portico.outbound.errors import AnswerBroken, TooSlow, Unreachable
+from portico.outbound.addresses import is_allowed, read_address
+from portico.outbound.errors import AddressForbidden, AnswerBroken, TooSlow, Unreachable
 from portico.outbound.resolving import Resolver, SystemResolver
+from portico.outbound.targets import Target
 from portico.outbound.types import OutboundAnswer, OutboundRequest
 
 if TYPE_CHECKING:
@@ -51,6 +53,19 @@ class Outbound:
         except TimeoutError:
             raise TooSlow(f"gave no answer within {limit.total_seconds():g} seconds") from None
         return OutboundAnswer(status, headers, body, is_cut, timedelta(seconds=perf_counter() - began))
+
+    def check_literal(self, target: Target) -> None:
+        """Refuse a target whose host is an address that is not public; names are looked up when something is sent.
+
+        Raises:
+            AddressForbidden: it is one.
+        """
+        try:
+            address = read_address(target.host)
+        except ValueError:
+            return
+        if not is_allowed(address, self._settings.allow_networks, loopback=self._settings.allow_loopback):
+            raise AddressForbidden
 
     async def close(self) -> None:
         """Close all connections; a later request opens new ones."""
