@@ -11,19 +11,19 @@ from typing import Final, NoReturn
 
 import anyio
 import typer
-import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors.multiprocess import Multiprocess
 
 from portico.access.services import has_superuser
 from portico.app import create_app
 from portico.cli.errors import CommandRefused
 from portico.cli.features import enabled_features
 from portico.cli.processes import command_runtime
+from portico.cli.supervisor import run_workers
 from portico.composition import check_schema, compose, migrator_of
 from portico.core.settings import Settings
 from portico.credentials.services import issue_setup_link
 from portico.db.chains import SchemaBehind
+from portico.http.graceful import GracefulConfig, GracefulServer
 from portico.http.server import server_options
 
 BACKLOG: Final = 2048
@@ -54,19 +54,20 @@ def application() -> FastAPI:
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
-    config = uvicorn.Config(
+    config = GracefulConfig(
         "portico.cli.serving:application",
         factory=True,
         workers=settings.workers,
         ws="none",
         **server_options(settings),
     )
+    config.drain_seconds = settings.drain.total_seconds()
     if settings.workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
+        run_workers(config, listener)
         return
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _leave)
-    server = uvicorn.Server(config)
+    server = GracefulServer(config)
     server.run(sockets=[listener])
     if not server.started:
         sys.exit(1)

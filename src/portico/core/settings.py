@@ -53,6 +53,7 @@ class Environment(StrEnum):
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)?")
+DURATIONS = (timedelta, timedelta | None)
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -77,7 +78,7 @@ class SettingsGroup(BaseModel):
     def _read_duration(cls, value: Any, info: ValidationInfo) -> Any:
         """Take durations as people write them: `900` (seconds), `15m`, `30d`; ISO 8601 stays possible."""
         name = info.field_name
-        if isinstance(value, str) and name and cls.model_fields[name].annotation is timedelta:
+        if isinstance(value, str) and name and cls.model_fields[name].annotation in DURATIONS:
             return duration_of(value)
         return value
 
@@ -154,6 +155,10 @@ class HttpSettings(SettingsGroup):
     """The largest sum of request headers, 431 beyond."""
     request_timeout: timedelta = timedelta(seconds=30)
     """How long a request may take before it is cancelled and answered with 503."""
+    drain: timedelta | None = None
+    """How long the server goes on after SIGTERM with `/health/ready` at 503 and `Connection: close` in every answer,
+    before it lets nobody in any more. Longer than proxies keep idle connections, and than balancers take to notice.
+    Default: 10 s in production and staging, else 0."""
     debug: bool = False
     """More words in development logs; refused in production."""
     api_reference: bool | None = None
@@ -364,6 +369,13 @@ class Settings(BaseSettings):
     def is_development(self) -> bool:
         """Tell whether conveniences such as the mail viewer are on."""
         return self.environment in {Environment.DEVELOPMENT, Environment.TEST}
+
+    @property
+    def drain(self) -> timedelta:
+        """Return how long a server that is to end goes on serving."""
+        if self.http.drain is not None:
+            return self.http.drain
+        return timedelta() if self.is_development else timedelta(seconds=10)
 
     @property
     def is_https(self) -> bool:

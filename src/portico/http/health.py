@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from portico.core.masking import clean
 from portico.http.access import public, requires
+from portico.http.draining import is_draining
 from portico.http.errors import NotReady
 from portico.http.markers import limited
 from portico.http.permissions import HealthPermission
@@ -128,9 +129,9 @@ def health_router(readiness: Readiness, parts: Sequence[NamedCheck]) -> APIRoute
     @router.get(
         "/ready", dependencies=[Depends(public), Depends(limited("none"))], responses=describes(NotReady)
     )
-    async def ready() -> Health:
+    async def ready(request: Request) -> Health:
         """Tell whether requests can be served: the database answers and has this release's tables."""
-        if not await readiness.is_ready():
+        if is_draining(request.scope) or not await readiness.is_ready():
             raise NotReady
         return Health()
 
