@@ -376,7 +376,7 @@ async def test_two_processes_never_do_the_same_job(runtime: Runtime) -> None:
 
 def test_a_job_is_an_async_function_with_named_arguments() -> None:
     with pytest.raises(TypeError):
-        job("test.sync")(lambda run: None)  # type: ignore[arg-type,return-value]
+        job("test.sync")(lambda _: None)  # type: ignore[arg-type,return-value]
 
     async def anything(run: JobRun, *values: int) -> None:
         """Take anything."""

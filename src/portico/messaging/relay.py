@@ -72,7 +72,7 @@ async def _relay_alone(runtime: Runtime, event: OutboxEvent) -> None:
             outbox = OutboxRepository(unit.session)
             wait = POISON_BACKOFF.after(await outbox.find_attempts(event.id) + 1, runtime.entropy)
             await outbox.note_fault(event.id, told(error), runtime.clock.now() + wait)
-        log.exception("event_not_relayed", event=str(event.id), name=event.name)
+        log.exception("event_not_relayed", event_id=str(event.id), name=event.name)
 
 
 async def _fan_out(runtime: Runtime, unit: Unit, events: Sequence[OutboxEvent]) -> None:
@@ -83,7 +83,7 @@ async def _fan_out(runtime: Runtime, unit: Unit, events: Sequence[OutboxEvent]) 
             await outbox.note_fault(
                 event.id, f"nobody here knows {event.name} v{event.version}", now + UNKNOWN_WAIT
             )
-            log.warning("event_unknown", event=str(event.id), name=event.name, version=event.version)
+            log.warning("event_unknown", event_id=str(event.id), name=event.name, version=event.version)
     if not known:
         return
     bus, jobs = runtime.get(EventBus), runtime.get(Jobs)
