@@ -76,6 +76,7 @@ class JobBroker:
             self._connection = Connection(
                 self._url, connect_timeout=CONNECT_SECONDS, transport_options=transport_options(self._url)
             )
+            self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
             self._channel = self._connection.channel()
         return self._channel
 

@@ -13,7 +13,7 @@ from kombu.entity import Queue
 TASK: Final = "portico.run_job"
 PREFIX: Final = "portico."
 CONNECT_SECONDS: Final = 2.0
-ANSWER_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 3.0
 TRANSIENT: Final = 1
 """Delivery mode: the broker need not write to disk what the database knows."""
 

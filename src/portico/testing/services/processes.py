@@ -14,6 +14,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, NamedTuple, Self
@@ -196,8 +197,9 @@ class Server(ABC):
         """Send the signal and wait until the process is gone, by force if it does not go."""
         for one in (how, signal.SIGKILL):
             if self.is_running() and (self.path / "server.pid").exists():
-                os.kill(self.pid, one)
-                os.kill(self.pid, signal.SIGCONT)  # a frozen process hears nothing else
+                with suppress(ProcessLookupError):  # it may be quicker than we are
+                    os.kill(self.pid, one)
+                    os.kill(self.pid, signal.SIGCONT)  # a frozen process hears nothing else
             if wait_until(lambda: not self.is_running(), SECONDS_TO_STOP):
                 return
         msg = f"{self.kind} does not stop:\n{self.log()}"
