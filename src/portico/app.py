@@ -23,6 +23,7 @@ from portico.feature import AccountSection, Feature, FeatureSet, HealthCheck
 from portico.http.application import install_http
 from portico.keys.feature import keys_feature
 from portico.mail.feature import mail_feature
+from portico.messaging.health import describe_jobs, describe_outbox
 from portico.runtime import Runtime
 from portico.sessions.feature import sessions_feature
 from portico.tokens.feature import tokens_feature
@@ -115,13 +116,15 @@ def assemble(runtime: Runtime, lifespan: Lifespan | None = None) -> FastAPI:
         runtime,
         authenticators=[make for feature in features for make in feature.authenticators],
         readiness=[check_schema],
-        health_checks=_health_checks(runtime),
+        health_checks=health_checks(runtime),
     )
     return app
 
 
-def _health_checks(runtime: Runtime) -> list[HealthCheck]:
-    checks = [check for feature in runtime.get(FeatureSet).features for check in feature.health_checks]
+def health_checks(runtime: Runtime) -> list[HealthCheck]:
+    """Return what `/health/detailed` and `portico doctor` ask."""
+    own = [HealthCheck("jobs", describe_jobs), HealthCheck("outbox", describe_outbox)]
+    checks = own + [check for feature in runtime.get(FeatureSet).features for check in feature.health_checks]
     return [HealthCheck("redis", describe_redis), *checks] if runtime.settings.redis.url else checks
 
 

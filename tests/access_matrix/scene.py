@@ -24,6 +24,7 @@ from portico.tokens.types import TokenPurpose
 from portico.users.addresses import parse_address
 from portico.users.services import NewUser, Users
 from portico.users.types import Account
+from portico.webhooks.services import Endpoints, NewEndpoint
 from tests.access_matrix.table import Row
 from tests.integration.ground import EVIL, Person, enter, make_superuser
 from tests.sessions.people import PAGE_COOKIE, PASSWORD
@@ -46,6 +47,8 @@ class Scene:
     people: dict[str, Person] = field(default_factory=dict)
     dead: dict[str, Credential] = field(default_factory=dict)
     token_id: str = ""
+    endpoint_id: str = ""
+    delivery_id: str = ""
 
     @classmethod
     async def made(cls, runtime: Runtime, clock: FrozenClock) -> "Scene":
@@ -62,13 +65,17 @@ class Scene:
         return scene
 
     async def renew(self, *names: str) -> None:
-        """Put a fresh person in each place; beside Grace a fresh registration token."""
+        """Put a fresh person in each place; beside Grace a fresh token and webhook."""
         for name in names:
             self.people[name] = await self._person(name)
         if "grace" not in names:
             return
         issued = await RegistrationTokens(self.runtime, self.runtime.unit()).create_token()
         self.token_id = str(issued.id)
+        new = NewEndpoint(url="https://hooks.example/", event_names=["*"])
+        endpoint, _ = await Endpoints(self.runtime, self.runtime.unit()).create_endpoint(new)
+        self.endpoint_id = str(endpoint.id)
+        self.delivery_id = str(await Endpoints(self.runtime, self.runtime.unit()).send_test(endpoint.id))
 
     def credential(self, column: str) -> Credential:
         """Return the headers by which a caller of this column is known, or takes himself to be."""
@@ -100,6 +107,9 @@ class Scene:
             "user_id": str(ada.id),
             "session_id": ada.session_id,
             "token_id": self.token_id,
+            "endpoint_id": self.endpoint_id,
+            "delivery_id": self.delivery_id,
+            "job_id": str(uuid4()),
             "mail_id": str(uuid4()),
             "name": "nothing.css",
         }

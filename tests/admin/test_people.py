@@ -235,7 +235,7 @@ class TestSwitch:
         assert (await log_in(client)).status_code == 200
         assert (await person.who_am_i()).status_code == 401
         actions = [entry.action for entry in await rows_of(runtime, AuditEntry)]
-        assert {"user.deactivated", "user.activated", "session.ended"} <= set(actions)
+        assert {"user.deactivated", "user.activated", "session.revoked"} <= set(actions)
 
     async def test_a_deleted_person_can_be_restored_until_the_purge(
         self, client: httpx2.AsyncClient, admin: SignedInPerson, ada: Account

@@ -126,7 +126,7 @@ async def test_logout_ends_the_session_and_clears_the_browser(
     assert (await person.refresh()).status_code == 401
     [row] = await rows_of(runtime, Session)
     assert row.ended_reason is SessionEnd.LOGGED_OUT
-    [entry] = await rows_of(runtime, AuditEntry, AuditEntry.action == "session.ended")
+    [entry] = await rows_of(runtime, AuditEntry, AuditEntry.action == "session.revoked")
     assert (entry.actor_id, entry.session_id, entry.reason) == (row.user_id, row.id, "logged_out")
 
 

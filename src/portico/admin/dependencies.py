@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from portico.admin.services import Invitations, Overview, People
+from portico.admin.services import Invitations, Overview, People, Work
 from portico.credentials.services import RegistrationTokens
 from portico.http.dependencies import service
 from portico.sessions.dependencies import fresh_principal
@@ -12,6 +12,7 @@ from portico.sessions.services import Sessions
 
 PeopleDep = Annotated[People, Depends(service(People))]
 OverviewDep = Annotated[Overview, Depends(service(Overview))]
+WorkDep = Annotated[Work, Depends(service(Work))]
 InvitationsDep = Annotated[Invitations, Depends(service(Invitations))]
 RegistrationTokensDep = Annotated[RegistrationTokens, Depends(service(RegistrationTokens))]
 SessionsDep = Annotated[Sessions, Depends(service(Sessions))]

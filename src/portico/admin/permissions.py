@@ -12,5 +12,8 @@ class AdminPermission(Permission):
     SESSION_END = "platform:session:end"
     STATS_READ = "platform:stats:read"
     AUDIT_READ = "platform:audit:read"
+    JOB_READ = "platform:job:read"
+    JOB_RETRY = "platform:job:retry"
+    JOB_CANCEL = "platform:job:cancel"
     KEY_READ = "platform:key:read"
     KEY_ROTATE = "platform:key:rotate"

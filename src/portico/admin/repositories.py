@@ -9,12 +9,14 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 
 from portico.access.models import RoleGrant
 from portico.access.types import PlatformRole
-from portico.admin.schemas import PersonListQuery, TrailQuery
+from portico.admin.schemas import JobListQuery, PersonListQuery, TrailQuery
 from portico.admin.types import Person, PersonSort, Statistics, TrailEntry
 from portico.audit.models import AuditEntry
 from portico.audit.types import Outcome
 from portico.db.repositories import Repository
 from portico.http.pagination import Cursors, Ordering, Slice, count_rows, fetch_page
+from portico.messaging.models import JobRecord
+from portico.messaging.types import JobStatus, JobView
 from portico.sessions.models import Session
 from portico.users.models import EmailAddress, User
 from portico.users.types import UserStatus
@@ -23,6 +25,7 @@ type CountOnce = Callable[[Callable[[], Awaitable[int]]], Awaitable[int]]
 """Answers a count from memory, or by the function that is given."""
 
 PEOPLE = "GET /admin/users"
+JOBS = "GET /admin/jobs"
 TRAIL = "GET /admin/audit"
 FAILED_SIGN_IN = "password.refused"
 
@@ -196,6 +199,25 @@ class TrailRepository(Repository[AuditEntry]):
             cursors=cursors,
             route=TRAIL,
             count=count,
+        )
+
+
+class JobListRepository(Repository[JobRecord]):
+    """The list of jobs."""
+
+    async def list_jobs(self, query: JobListQuery, cursors: Cursors) -> Slice[Any]:
+        """Return one page, as rows with the fields of a `JobView`."""
+        statement = select(*(getattr(JobRecord, name) for name in JobView.__dataclass_fields__))
+        asked: list[tuple[Any, ColumnElement[bool]]] = [
+            (query.status, JobRecord.status == (query.status or JobStatus.DEAD)),
+            (query.queue, JobRecord.queue == query.queue),
+            (query.name, JobRecord.name == query.name),
+            (query.q, JobRecord.name.contains((query.q or "").strip(), autoescape=True)),
+        ]
+        statement = statement.where(*(condition for value, condition in asked if value is not None))
+        ordering = Ordering(JobRecord.id, JobRecord.id, descending=query.descending)  # ids rise with time
+        return await fetch_page(
+            self.session, statement, query=query, ordering=ordering, cursors=cursors, route=JOBS
         )
 
 

@@ -7,11 +7,12 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from portico.access.types import PlatformRole
-from portico.admin.types import PersonSort, TrailSort
+from portico.admin.types import JobSort, PersonSort, TrailSort
 from portico.audit.types import Outcome
 from portico.http.pagination import MAX_PAGE, MAX_PAGE_SIZE, PageQuery, SortOrder
 from portico.http.schemas import Moment, QueryModel, RequestModel, ResponseModel
 from portico.keys.types import KeyPurpose, SigningAlgorithm
+from portico.messaging import JobStatus
 from portico.users.schemas import ProfileResponse
 from portico.users.types import UserStatus
 
@@ -55,6 +56,21 @@ class TrailQuery(PageQuery):
     """Only entries from this time on."""
     until: Moment | None = None
     """Only entries before this time."""
+
+
+class JobListQuery(PageQuery):
+    """Which jobs, the newest first. `q` is looked for in the name."""
+
+    sort_by: JobSort = JobSort.CREATED_AT
+    """What to sort by."""
+    sort_order: SortOrder = SortOrder.DESC
+    """Which end comes first."""
+    status: JobStatus | None = None
+    """Only jobs that stand so; `dead` are those that were given up."""
+    queue: str | None = Field(None, min_length=1, max_length=40)
+    """Only jobs of this queue."""
+    name: str | None = Field(None, min_length=1, max_length=120)
+    """Only jobs of this name."""
 
 
 class RegistrationTokenListQuery(QueryModel):
@@ -145,6 +161,53 @@ class TrailEntryResponse(ResponseModel):
     request_id: str | None
     reason: str | None
     details: dict[str, Any]
+
+
+class JobResponse(ResponseModel):
+    """A job. Its arguments are ids and options, no secrets."""
+
+    id: UUID
+    name: str
+    queue: str
+    status: JobStatus
+    priority: int
+    attempts: int
+    arguments: dict[str, Any]
+    unique_key: str | None
+    progress: dict[str, Any] | None
+    last_error: str | None
+    worker: str | None
+    request_id: str | None
+    created_at: datetime
+    run_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class QueueResponse(ResponseModel):
+    """How a queue is doing."""
+
+    name: str
+    queued: int
+    running: int
+    dead: int
+    """Jobs that were given up and wait for somebody to look at them."""
+    oldest_due_seconds: int
+    """How long the first of those that wait is overdue."""
+
+
+class QueuesResponse(ResponseModel):
+    """How the work after the answer is doing."""
+
+    queues: list[QueueResponse]
+    unknown_jobs: dict[str, int]
+    """Jobs by name that no process of this release can do."""
+    events_waiting: int
+    events_faulty: int
+    """Events whose fan-out failed; they are tried again."""
+    events_unpublished: int
+    """Events that the message broker has not taken yet."""
+    oldest_event_seconds: int
 
 
 class SigningKeyResponse(ResponseModel):

@@ -25,6 +25,35 @@ class TrailSort(StrEnum):
     AT = "at"
 
 
+class JobSort(StrEnum):
+    """What the list of jobs may be sorted by."""
+
+    CREATED_AT = "created_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """How a queue is doing; `oldest_due_seconds` is how long the first of those that wait is overdue."""
+
+    name: str
+    queued: int
+    running: int
+    dead: int
+    oldest_due_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """How the work after the answer is doing."""
+
+    queues: list[Queue]
+    unknown_jobs: dict[str, int]
+    events_waiting: int
+    events_faulty: int
+    events_unpublished: int
+    oldest_event_seconds: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """A person as administrators see him."""

@@ -15,7 +15,12 @@ import typer
 from portico.cli.features import named_in_settings
 from portico.cli.processes import CommandLine
 
-OWN_COMMANDS = ("portico.cli.commands", "portico.keys.commands", "portico.webhooks.commands")
+OWN_COMMANDS = (
+    "portico.cli.commands",
+    "portico.cli.jobs",
+    "portico.keys.commands",
+    "portico.webhooks.commands",
+)
 """By module, because importing Portico's features takes longer than `--help` may."""
 FOREIGN_SECRET = (
     "PORTICO_SECRET_KEY is not the secret under which the signing keys in the database are sealed"

@@ -51,9 +51,13 @@ async def _examine() -> bool:
 
 
 async def _features(runtime: Runtime) -> str:
-    """Open the runtime as the server does, and ask every feature that has something to say."""
+    """Open the runtime as the server does, and ask every part that has something to say."""
+    from portico.app import health_checks
+
     features = runtime.get(FeatureSet).features
-    checks = [check for feature in features for check in feature.health_checks]
+    checks = [
+        check for check in health_checks(runtime) if check.name not in {name for name, _ in GROUND_CHECKS}
+    ]
     async with opened(runtime, follows=False):
         failed = [check.name for check in checks if not await _report(check.name, check.run, runtime)]
     if failed:

@@ -1,7 +1,9 @@
 """What happens to credentials."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
+from uuid import UUID
 
 from portico.core.ids import SessionId, UserId
 from portico.messaging import Event
@@ -24,6 +26,44 @@ class PasswordChanged(Event):
 
     user_id: UserId
     keep_session_id: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserUnlocked(Event):
+    """An administrator had the wrong guesses at an account forgotten."""
+
+    name: ClassVar[str] = "user.unlocked"
+
+    user_id: UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationTokenCreated(Event):
+    """An invitation to sign up was made, good for `max_uses` people until `expires_at`."""
+
+    name: ClassVar[str] = "registration_token.created"
+
+    token_id: UUID
+    max_uses: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationTokenUsed(Event):
+    """Somebody signed up with an invitation."""
+
+    name: ClassVar[str] = "registration_token.used"
+
+    token_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationTokenRevoked(Event):
+    """An invitation was withdrawn."""
+
+    name: ClassVar[str] = "registration_token.revoked"
+
+    token_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

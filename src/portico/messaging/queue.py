@@ -85,6 +85,17 @@ class Jobs:
             raise JobNotFound
         return found
 
+    async def get_in(self, unit: Unit, job_id: UUID) -> JobView:
+        """Return a job as the open transaction sees it.
+
+        Raises:
+            JobNotFound: there is none (404).
+        """
+        found = await JobRepository(unit.session).find(job_id)
+        if found is None:
+            raise JobNotFound
+        return found
+
     async def retry(self, unit: Unit, job_id: UUID) -> None:
         """Let a job that was given up or cancelled run again, now and with all its attempts.
 
@@ -92,8 +103,8 @@ class Jobs:
             JobNotFound: there is none (404).
             JobNotRetriable: it waits, runs or is done (409).
         """
-        view = await self.get(job_id)
         async with unit:
+            view = await self.get_in(unit, job_id)
             if not await JobRepository(unit.session).revive(job_id, self._runtime.clock.now()):
                 raise JobNotRetriable
             unit.after_commit(lambda: self._runtime.get(Wake).runner([view.queue]))
@@ -105,8 +116,8 @@ class Jobs:
             JobNotFound: there is none (404).
             JobOver: it has ended (409).
         """
-        await self.get(job_id)
         async with unit:
+            await self.get_in(unit, job_id)
             if not await JobRepository(unit.session).cancel(job_id, self._runtime.clock.now()):
                 raise JobOver
 

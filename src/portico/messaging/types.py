@@ -113,3 +113,5 @@ class OutboxState:
     oldest: datetime | None
     faulty: int
     unpublished: int
+    fault: str | None
+    """Why one of the faulty ones could not be fanned out."""

@@ -20,10 +20,10 @@ class SessionCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionsEnded(Event):
-    """These sessions of a person are over, all for the same reason."""
+class SessionsRevoked(Event):
+    """These sessions of a person were ended before their time, all for the same reason."""
 
-    name: ClassVar[str] = "session.ended"
+    name: ClassVar[str] = "session.revoked"
 
     user_id: UserId
     session_ids: tuple[SessionId, ...]

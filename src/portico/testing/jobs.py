@@ -1,7 +1,7 @@
 """Jobs in tests: done as soon as the act is committed and before it is answered, or by hand.
 
-`do_jobs_at_once(runtime)` for the first; for the second `await run_due_jobs(runtime)` or `await do_job(runtime, job, …)`,
-with the clock moved as the test wants it.
+`do_jobs_at_once(runtime)` for the first; for the second `await run_due_jobs(runtime)`, or `do_job` for one job, with
+the clock moved as the test wants it.
 """
 
 from collections.abc import Collection

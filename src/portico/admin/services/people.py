@@ -16,11 +16,13 @@ from portico.admin.types import Person
 from portico.audit.services import record
 from portico.audit.types import Outcome
 from portico.core.ids import PrincipalId, UserId
+from portico.credentials.events import UserUnlocked
 from portico.credentials.services import WELCOME, Guessing
 from portico.db.unit import Unit
 from portico.http.authentication import Principal
 from portico.http.pagination import Cursors, Page, Slice
 from portico.mail.services import Mailer
+from portico.messaging import EventBus
 from portico.runtime import Runtime
 from portico.tokens.services import OneTimeTokens
 from portico.tokens.types import IssuedToken, TokenPurpose
@@ -165,6 +167,8 @@ class People:
             await self.get_person(user_id)
             await Guessing(self._runtime).reset(user_id, self._unit)
             record(self._runtime, self._unit, "user.unlocked", actor=actor, subject=("user", user_id))
+            unlocked = UserUnlocked(at=self._runtime.clock.now(), user_id=user_id)
+            await self._runtime.get(EventBus).emit(unlocked, self._unit)
 
     async def set_roles(
         self, user_id: UserId, roles: Collection[PlatformRole], *, actor: Principal

@@ -14,12 +14,18 @@ from portico.credentials.errors import (
     RegistrationClosed,
     RegistrationTokenNotFound,
 )
+from portico.credentials.events import (
+    RegistrationTokenCreated,
+    RegistrationTokenRevoked,
+    RegistrationTokenUsed,
+)
 from portico.credentials.models import RegistrationToken
 from portico.credentials.repositories import RegistrationTokenRepository
 from portico.credentials.settings import CredentialsSettings
 from portico.credentials.types import Admitted, IssuedRegistrationToken, RegistrationTokenFacts
 from portico.db.unit import Unit
 from portico.http.authentication import Principal
+from portico.messaging import EventBus
 from portico.runtime import Runtime
 from portico.users.settings import UsersSettings
 from portico.users.types import RegistrationMode
@@ -56,6 +62,7 @@ class TokenAdmission:
             raise InvitationInvalid
         token_id, role = used
         record(self._runtime, unit, "registration_token.used", subject=("registration_token", token_id))
+        await self._runtime.get(EventBus).emit(RegistrationTokenUsed(at=now, token_id=token_id), unit)
         return Admitted(role=PlatformRole(role) if role else None)
 
     def _check_mode(self, invitation: str | None) -> None:
@@ -108,6 +115,10 @@ class RegistrationTokens:
                 subject=subject,
                 details=details,
             )
+            created = RegistrationTokenCreated(
+                at=now, token_id=row.id, max_uses=max_uses, expires_at=expires_at
+            )
+            await self._runtime.get(EventBus).emit(created, self._unit)
         return IssuedRegistrationToken(id=row.id, secret=secret, expires_at=expires_at, max_uses=max_uses)
 
     async def list_tokens(
@@ -131,6 +142,8 @@ class RegistrationTokens:
                 raise RegistrationTokenNotFound
             subject = ("registration_token", token_id)
             record(self._runtime, self._unit, "registration_token.revoked", actor=actor, subject=subject)
+            revoked = RegistrationTokenRevoked(at=now, token_id=token_id)
+            await self._runtime.get(EventBus).emit(revoked, self._unit)
 
 
 def _hash_of(invitation: str) -> bytes:

@@ -96,13 +96,16 @@ class OutboxRepository(Repository[OutboxRecord]):
         """Return what waits."""
         waiting = OutboxRecord.dispatched_at.is_(None)
         counted = select(
-            func.count(), func.min(OutboxRecord.occurred_at), func.count(OutboxRecord.fault)
+            func.count(),
+            func.min(OutboxRecord.occurred_at),
+            func.count(OutboxRecord.fault),
+            func.max(OutboxRecord.fault),
         ).where(waiting)
         row = (await self.session.execute(counted)).one()
         unpublished = await self.session.scalar(
             select(func.count()).where(OutboxRecord.publish_at.is_not(None))
         )
-        return OutboxState(row[0], row[1], row[2], unpublished or 0)
+        return OutboxState(row[0], row[1], row[2], unpublished or 0, row[3])
 
 
 def _is_waiting(now: datetime) -> ColumnElement[bool]:

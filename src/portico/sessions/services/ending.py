@@ -13,7 +13,7 @@ from portico.db.unit import Unit
 from portico.http.authentication import Principal
 from portico.messaging import EventBus
 from portico.runtime import Runtime
-from portico.sessions.events import SessionsEnded
+from portico.sessions.events import SessionsRevoked
 from portico.sessions.repositories import SessionRepository
 from portico.sessions.types import SessionEnd
 from portico.tokens.services import TokenFamilies
@@ -70,14 +70,14 @@ class SessionEnding:
         record(
             runtime,
             unit,
-            "session.ended",
+            "session.revoked",
             actor=actor,
             subject=("user", user_id),
             session_id=ended[0] if len(ended) == 1 else None,
             reason=reason.value,
             details={"sessions": [str(session_id) for session_id in ended]},
         )
-        event = SessionsEnded(
+        event = SessionsRevoked(
             at=runtime.clock.now(), user_id=user_id, session_ids=tuple(ended), reason=reason
         )
         await runtime.get(EventBus).emit(event, unit)
