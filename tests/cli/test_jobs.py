@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import anyio
 
 from portico.messaging import Jobs
-from portico.users.services import Users
-from portico.users.types import NewUser
+from portico.users.addresses import parse_address
+from portico.users.services import NewUser, Users
 from tests.cli.conftest import Portico
 from tests.cli.test_accounts import open_runtime
 
@@ -61,7 +61,7 @@ def test_job_that_is_not_there_or_not_over_is_refused_in_one_line(
 def test_outbox_tells_what_waits(portico: Portico, database: dict[str, str]) -> None:
     async def act() -> None:
         async with open_runtime(database) as runtime:
-            await Users(runtime, runtime.unit()).create_user(NewUser(email="ada@example.com"))
+            await Users(runtime, runtime.unit()).create_user(NewUser(email=parse_address("ada@example.com")))
 
     nothing = portico("outbox", "status", **database)
     anyio.run(act)
