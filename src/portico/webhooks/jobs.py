@@ -21,7 +21,7 @@ async def deliver(run: JobRun, *, endpoint_id: UUID) -> None:
     await Delivering(run, endpoint_id).deliver_due()
 
 
-@job("webhooks.look_after", attempts=1)
+@job("webhooks.look_after")
 async def look_after(run: JobRun) -> None:
     """Enqueue the delivering for endpoints that have had something due for a minute and no job that sees to it.
 
