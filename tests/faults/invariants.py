@@ -1,0 +1,179 @@
+"""What holds at any moment of any story, whoever was killed when: rows belong together, effects have causes.
+
+Each check returns what is wrong, as sentences; an empty list is a proof for one point.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from portico.access.models import PrincipalRow
+from portico.audit.models import AuditEntry
+from portico.credentials.models import PasswordCredential
+from portico.keys.models import SigningKey
+from portico.mail.captured import read_folder
+from portico.mail.models import MailMessage
+from portico.mail.types import MailStatus
+from portico.messaging.models import JobRecord, OutboxRecord
+from portico.messaging.types import JobStatus
+from portico.sessions.models import Session
+from portico.tokens.models import OneTimeToken, TokenFamily
+from portico.users.models import EmailAddress, User
+from tests.faults.witness import BY_JOB, BY_TAP, heard
+from tests.faults.world import World
+
+type Check = Callable[[World], AsyncIterator[str]]
+
+
+async def violations(world: World) -> list[str]:
+    """Return every way in which the database, or what left it, is not whole."""
+    return [fault for check in CHECKS for fault in [fault async for fault in check(world)]]
+
+
+async def people_are_whole(world: World) -> AsyncIterator[str]:
+    """A person has a principal, one primary address and a password, or there is no row of him at all."""
+    principals = {row.id for row in await world.rows(PrincipalRow)}
+    primaries = Counter(row.user_id for row in await world.rows(EmailAddress, EmailAddress.is_primary))
+    with_password = {row.user_id for row in await world.rows(PasswordCredential)}
+    people = [row for row in await world.rows(User) if row.erased_at is None]
+    for person in people:
+        if person.id not in principals:
+            yield f"the person {person.id} is no principal"
+        if primaries[person.id] != 1:
+            yield f"the person {person.id} has {primaries[person.id]} primary addresses"
+        if person.id not in with_password:
+            yield f"the person {person.id} has no credential"
+    for orphan in principals - {row.id for row in people}:
+        yield f"the principal {orphan} is nobody"
+
+
+async def sessions_are_whole(world: World) -> AsyncIterator[str]:
+    """A session of the API has exactly one family; both live, or both are over."""
+    sessions = {row.id: row for row in await world.rows(Session)}
+    families = await world.rows(TokenFamily)
+    counts = Counter(row.session_id for row in families)
+    for session in sessions.values():
+        if session.cookie_hash is None and counts[session.id] != 1:
+            yield f"the session {session.id} has {counts[session.id]} families"
+    for family in families:
+        owner = sessions.get(_known(family.session_id))
+        if owner is None:
+            yield f"the family {family.id} belongs to no session"
+        elif (owner.ended_at is None) != (family.ended_at is None):
+            yield f"the session {owner.id} and its family are not over together"
+
+
+async def tokens_have_owners(world: World) -> AsyncIterator[str]:
+    """A one-time token belongs to somebody."""
+    principals = {row.id for row in await world.rows(PrincipalRow)}
+    for token in await world.rows(OneTimeToken):
+        if token.subject_id not in principals:
+            yield f"the token {token.id} for {token.purpose} belongs to nobody"
+
+
+async def keys_sign(world: World) -> AsyncIterator[str]:
+    """For each purpose there is exactly one key without an end, and one that signs now."""
+    keys, now = await world.rows(SigningKey), world.clock.now()
+    for purpose in {key.purpose for key in keys}:
+        ours = [key for key in keys if key.purpose == purpose]
+        endless = [key for key in ours if key.signs_until is None]
+        signing = [
+            key for key in ours if key.signs_from <= now and (not key.signs_until or now < key.signs_until)
+        ]
+        if len(endless) != 1 or len(signing) != 1:
+            yield f"for {purpose} there are {len(endless)} keys without an end, {len(signing)} that sign"
+
+
+async def mail_has_left(world: World) -> AsyncIterator[str]:
+    """What was written has left, and nothing left that was not written; one message, one Message-ID."""
+    rows = await world.rows(MailMessage)
+    for row in rows:
+        if row.status is not MailStatus.SENT:
+            yield f"the mail {row.template} to {row.recipient} is {row.status}"
+    for fault in _unlike([row.message_id for row in rows], [mail.message_id for mail in _sent(world)]):
+        yield f"mail: {fault}"
+
+
+async def jobs_are_done(world: World) -> AsyncIterator[str]:
+    """Every job that was committed is done."""
+    for each in await world.rows(JobRecord):
+        if each.status is not JobStatus.DONE:
+            yield f"the job {each.name} is {each.status} after {each.attempts} attempts: {each.last_error}"
+
+
+async def events_were_heard(world: World) -> AsyncIterator[str]:
+    """Every event that was committed was heard by the witness, and no other; what a transaction notes, once."""
+    events = await world.rows(OutboxRecord)
+    for event in events:
+        if event.dispatched_at is None or event.fault:
+            yield f"the event {event.name} was not fanned out: {event.fault}"
+    committed = [str(event.id) for event in events]
+    for fault in _unlike(committed, heard(world.folder / "data")):
+        yield f"event: {fault}"
+    for action in (BY_JOB, BY_TAP):
+        noted = [row.details["event"] for row in await world.rows(AuditEntry, AuditEntry.action == action)]
+        if Counter(noted) != Counter(committed):
+            yield f"{action}: noted {Counter(noted)}, committed {Counter(committed)}"
+
+
+async def events_have_causes(world: World) -> AsyncIterator[str]:
+    """Who was made or ended was announced, and who was announced was made or ended."""
+    told: dict[str, Counter[str]] = defaultdict(Counter)
+    for event in await world.rows(OutboxRecord):
+        ids = event.payload.get("session_ids") or [
+            event.payload.get("session_id") or event.payload.get("user_id")
+        ]
+        told[event.name].update(ids)
+    sessions = await world.rows(Session)
+    facts = {
+        "user.created": [row.id for row in await world.rows(User)],
+        "session.created": [row.id for row in sessions],
+        "session.revoked": [row.id for row in sessions if row.ended_at is not None],
+    }
+    for name, ids in facts.items():
+        if told[name] != Counter(map(str, ids)):
+            yield f"{name}: announced {dict(told[name])}, true of {ids}"
+
+
+async def file_is_sound(world: World) -> AsyncIterator[str]:
+    """SQLite finds its own file whole."""
+    if not world.runtime.database.is_sqlite:
+        return
+    async with world.runtime.reads() as session:
+        for (told,) in await session.execute(text("PRAGMA integrity_check")):
+            if told != "ok":
+                yield f"integrity_check: {told}"
+        for broken in await session.execute(text("PRAGMA foreign_key_check")):
+            yield f"foreign_key_check: {tuple(broken)}"
+
+
+def _sent(world: World) -> Iterable[Any]:
+    return read_folder(world.folder / "data" / "mail")
+
+
+def _unlike(written: list[str], left: list[str]) -> Iterable[str]:
+    """Say which causes had no effect, and which effects no cause."""
+    for lost in set(written) - set(left):
+        yield f"{lost} is lost"
+    for phantom in set(left) - set(written):
+        yield f"{phantom} is a phantom"
+
+
+def _known(session_id: UUID | None) -> UUID:
+    return session_id or UUID(int=0)
+
+
+CHECKS: tuple[Check, ...] = (
+    people_are_whole,
+    sessions_are_whole,
+    tokens_have_owners,
+    keys_sign,
+    mail_has_left,
+    jobs_are_done,
+    events_were_heard,
+    events_have_causes,
+    file_is_sound,
+)
