@@ -29,7 +29,7 @@ def test_its_own_tests_pass_on_both_databases(shop: Path) -> None:
     )
 
     assert run.returncode == 0, run.stdout
-    assert "18 passed" in run.stdout
+    assert "22 passed" in run.stdout
 
 
 def test_it_is_served_with_its_routes_and_tables(shop: Path) -> None:

@@ -39,6 +39,18 @@ class OrderRepository(Repository[Order]):
         query = select(func.count()).where(Order.user_id == user_id, Order.status == OrderStatus.OPEN)
         return await self.session.scalar(query) or 0
 
+    async def count_of(self, user_id: UUID) -> int:
+        """Count all orders of a person."""
+        return await self.session.scalar(select(func.count()).where(Order.user_id == user_id)) or 0
+
+    async def cancel_older_than(self, before: datetime, now: datetime) -> None:
+        """Cancel open orders that were placed before then."""
+        await self.session.execute(
+            update(Order)
+            .where(Order.created_at < before, Order.status == OrderStatus.OPEN)
+            .values(status=OrderStatus.CANCELLED, updated_at=now)
+        )
+
     async def cancel_open(self, user_id: UUID, now: datetime) -> None:
         """Cancel a person's open orders."""
         await self.session.execute(

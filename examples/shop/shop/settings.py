@@ -1,5 +1,7 @@
 """The shop's settings, read as `PORTICO_SHOP__*` or from `[shop]` in `portico.toml`."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
 from portico.core.settings import FeatureSettings
@@ -12,3 +14,5 @@ class ShopSettings(FeatureSettings):
     """What prices are in (ISO 4217)."""
     max_open_orders: int = Field(10, ge=1, le=1000)
     """How many orders one person may have that are not shipped yet."""
+    close_after: timedelta = timedelta(days=60)
+    """How long an order waits for its shipping before it is cancelled."""

@@ -1,6 +1,7 @@
 """The shop on both databases: each test runs twice, on SQLite and on PostgreSQL."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -10,8 +11,11 @@ from portico.composition import migrator_of
 from portico.core.settings import Settings
 from portico.feature import Feature
 from portico.runtime import Runtime
+from portico.testing.clock import FrozenClock
+from portico.testing.jobs import do_job
 from portico.testing.mail import CapturedMails
 from portico.testing.people import People
+from shop.jobs import close_stale_orders
 from shop.repositories import OrderRepository
 from shop.types import OrderStatus
 
@@ -43,6 +47,30 @@ async def test_order_is_confirmed_by_mail(
     mail = mails.last(to="ada@example.com")
     assert mail.subject == "Your order: 2 × teapot"
     assert "2 × teapot" in mail.text
+
+
+async def test_tenth_order_is_thanked_for_once(
+    client: httpx2.AsyncClient, people: People, mails: CapturedMails
+) -> None:
+    ada = await people.sign_up("ada@example.com")
+    for _ in range(10):
+        await client.post(ORDERS, json=TEAPOT, headers=ada.headers)
+
+    assert [mail.subject for mail in mails.to("ada@example.com")].count("Your tenth order") == 1
+
+
+async def test_orders_that_nobody_ships_are_cancelled(
+    client: httpx2.AsyncClient, people: People, runtime: Runtime, clock: FrozenClock
+) -> None:
+    ada = await people.sign_up("ada@example.com")
+    await client.post(ORDERS, json=TEAPOT, headers=ada.headers)
+    clock.advance(timedelta(days=61))
+
+    await do_job(runtime, close_stale_orders)
+
+    async with runtime.reads() as session:
+        [order] = await OrderRepository(session).list_of(ada.id)
+    assert order.status is OrderStatus.CANCELLED
 
 
 async def test_closing_the_account_cancels_open_orders(
