@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ KINDS: dict[Any, str] = {
     Path: "path",
     timedelta: "duration",
     SecretStr: "secret text",
+    IPv4Network: "network",
+    IPv6Network: "network",
 }
 DURATION_UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 
@@ -85,7 +88,8 @@ def kind_in_words(kind: Any, bounds: Sequence[Any] = ()) -> str:
     if origin is typing.Annotated:
         return kind_in_words(parts[0], parts[1:])
     if is_union(kind):
-        return " or ".join(kind_in_words(part, bounds) for part in parts if part is not types.NoneType)
+        words = (kind_in_words(part, bounds) for part in parts if part is not types.NoneType)
+        return " or ".join(dict.fromkeys(words))
     if choices := choices_of(kind):
         return "one of " + ", ".join(map(code, choices))
     if origin is dict:
@@ -129,7 +133,8 @@ def default_in_words(value: Any) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, (tuple, list, set, frozenset)):
-        return ", ".join(sorted(map(str, value)) if isinstance(value, (set, frozenset)) else map(str, value))
+        words = [default_in_words(each) for each in value]
+        return ", ".join(sorted(words) if isinstance(value, (set, frozenset)) else words)
     return "" if value is None or value == {} else str(value)
 
 
@@ -148,9 +153,8 @@ def default_as_written(value: Any) -> str:
     if isinstance(value, timedelta):
         return str(TypeAdapter(timedelta).dump_python(value, mode="json"))
     if isinstance(value, (tuple, list, set, frozenset)):
-        return json.dumps(
-            sorted(map(str, value)) if isinstance(value, (set, frozenset)) else list(map(str, value))
-        )
+        words = [default_as_written(each) for each in value]
+        return json.dumps(sorted(words) if isinstance(value, (set, frozenset)) else words)
     return json.dumps(value) if isinstance(value, dict) else default_in_words(value)
 
 

@@ -33,7 +33,7 @@ PATIENCE = timedelta(seconds=10)
 MARGIN = timedelta(seconds=15)
 """How much longer than its requests may take a run keeps its endpoint, should its process be lost."""
 FIRST_REST = timedelta(seconds=5)
-LONGEST_REST = timedelta(minutes=1)
+LONGEST_REST = timedelta(minutes=5)
 """How long an endpoint rests at most after a run in which nothing succeeded."""
 GONE = 410
 ERROR_LENGTH = 300

@@ -138,7 +138,7 @@ class Endpoints:
             await EndpointRepository(self._unit.session).remove(row)
             self._record("deleted", endpoint_id, actor)
 
-    async def enable_endpoint(self, endpoint_id: UUID, *, actor: Principal) -> WebhookEndpoint:
+    async def enable_endpoint(self, endpoint_id: UUID, *, actor: Principal | None = None) -> WebhookEndpoint:
         """Let an endpoint hear events again; what still waits for it is sent now.
 
         Raises:
@@ -175,7 +175,7 @@ class Endpoints:
             await self._runtime.get(EventBus).emit(event, self._unit)
         return row
 
-    async def rotate_secret(self, endpoint_id: UUID, *, actor: Principal) -> IssuedSecret:
+    async def rotate_secret(self, endpoint_id: UUID, *, actor: Principal | None = None) -> IssuedSecret:
         """Give an endpoint a new secret, shown this once; for a while messages are signed under both.
 
         Raises:
