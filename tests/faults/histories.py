@@ -12,11 +12,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -69,10 +70,17 @@ class Nodes:
 
 
 @contextmanager
-def running_nodes(settings: dict[str, Any], *, plant: str = "", count: int = NODES) -> Iterator[Nodes]:
-    """Run nodes with these settings."""
+def running_nodes(
+    settings: dict[str, Any],
+    *,
+    plant: str = "",
+    count: int = NODES,
+    works: bool = False,
+    rests: Mapping[str, float] = MappingProxyType({}),
+) -> Iterator[Nodes]:
+    """Run servers with these settings, or workers."""
     ports = [_free_port() for _ in range(count)]
-    order = {"settings": settings, "ports": ports, "plant": plant}
+    order = {"settings": settings, "ports": ports, "plant": plant, "works": works, "rests": dict(rests)}
     factory = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.nodes", json.dumps(order, default=str)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,

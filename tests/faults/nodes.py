@@ -1,8 +1,9 @@
 """Starts nodes of a deployment quickly, again and again: `python -m tests.faults.nodes <order>`.
 
-A warm process that has imported everything forks a server for each line `{"node": <number>}` that it reads, and
-answers with its process id once it listens on the node's port. The server is a whole one: application, lifespan,
-background work, uvicorn.
+A warm process that has imported everything forks a node for each line `{"node": <number>}` that it reads, and answers
+with its process id: of a server once it listens on the node's port, of a worker at once. Both are whole: application,
+lifespan, background work, uvicorn; or `run_worker`, with Celery where there is a broker. `rests` says at which
+failpoints they take their time, so that a kill finds them there.
 """
 
 import asyncio
@@ -22,8 +23,10 @@ from typing import Any
 import uvicorn
 
 from portico.app import create_app
+from portico.core import failpoints
 from portico.core.settings import Settings
 from portico.http.server import server_options
+from portico.worker import run_worker
 from tests.faults.plants import PLANTS
 from tests.faults.witness import features_of_story
 
@@ -56,13 +59,23 @@ def _started(order: dict[str, Any], number: int, answers: int) -> int:
     if child == 0:
         try:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            failpoints.armed |= {name: failpoints.delaying(rest) for name, rest in order["rests"].items()}
             os.close(0)
-            asyncio.run(_serve(order, number, answers))
+            if order["works"]:
+                _work(order, number, answers)
+            else:
+                asyncio.run(_serve(order, number, answers))
         except BaseException:  # noqa: BLE001 - the edge of a process
             traceback.print_exc()
         finally:
             os._exit(1)
     return child
+
+
+def _work(order: dict[str, Any], number: int, answers: int) -> None:
+    settings = Settings(**order["settings"])
+    os.write(answers, json.dumps({"node": number, "pid": os.getpid()}).encode() + b"\n")
+    run_worker(settings, features_of_story(settings.data_dir))
 
 
 async def _serve(order: dict[str, Any], number: int, answers: int) -> None:
