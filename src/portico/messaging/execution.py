@@ -15,7 +15,7 @@ from portico.core.errors import Unavailable
 from portico.core.masking import masked_text
 from portico.messaging.errors import LeaseLost, PayloadInvalid, UnknownEvent
 from portico.messaging.jobs import Job, JobRegistry
-from portico.messaging.repositories.jobs import JobRepository
+from portico.messaging.repositories.jobs import JobRepository, JobTrips
 from portico.messaging.runs import JobRefused, JobRun, PauseQueue, RetryLater
 from portico.messaging.types import ClaimedJob, JobStatus
 from portico.runtime import Runtime
@@ -114,12 +114,22 @@ class _Noting:
     async def _write(self, error: BaseException | None) -> JobStatus | None:
         if failpoints.armed:
             await failpoints.reach("jobs.run.before_finish")
+        if error is None:
+            finished = await JobTrips(self._runtime.database.trips).finish(
+                self._run.job, self._runtime.clock.now()
+            )
+            status = JobStatus.DONE if finished else None
+        else:
+            status = await self._write_failure(error)
+        if failpoints.armed:
+            await failpoints.reach("jobs.run.after_finish")
+        return status
+
+    async def _write_failure(self, error: BaseException) -> JobStatus | None:
         job, now = self._run.job, self._runtime.clock.now()
         async with self._runtime.unit() as unit:
             jobs = JobRepository(unit.session)
-            if error is None:
-                status, is_ours = JobStatus.DONE, await jobs.finish(job, now)
-            elif isinstance(error, Cancelled):
+            if isinstance(error, Cancelled):
                 status, is_ours = JobStatus.CANCELLED, await jobs.drop(job, now)
             elif self._is_final(error):
                 status, is_ours = JobStatus.DEAD, await jobs.bury(job, told(error), now)
@@ -128,8 +138,6 @@ class _Noting:
                 reason = None if isinstance(error, GivenBack) else told(error)
                 status = JobStatus.QUEUED
                 is_ours = await jobs.put_back(job, now + wait, reason, counted=is_counted)
-        if failpoints.armed:
-            await failpoints.reach("jobs.run.after_finish")
         return status if is_ours else None
 
     def _is_final(self, error: BaseException) -> bool:

@@ -13,7 +13,9 @@ from sqlalchemy import (
     ColumnElement,
     Interval,
     Table,
+    Uuid,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -26,8 +28,10 @@ from sqlalchemy import (
 )
 
 from portico.core.ids import new_id
+from portico.db.columns import UtcDateTime
 from portico.db.dialects import insert_into
 from portico.db.repositories import Repository
+from portico.db.trips import Trip, Trips
 from portico.messaging.models import ERROR_LENGTH, JobRecord
 from portico.messaging.types import ClaimedJob, JobStatus, JobView, LostJob, QueueState
 
@@ -306,6 +310,38 @@ class JobRepository(Repository[JobRecord]):
             .execution_options(synchronize_session=False)
         )
         return len((await self.session.execute(statement)).all())
+
+
+class JobTrips:
+    """The usual end of a run in one trip, in a transaction of its own."""
+
+    def __init__(self, trips: Trips) -> None:
+        self._trips = trips
+
+    async def finish(self, run: ClaimedJob, now: datetime) -> bool:
+        """Note that a run is done; False if it is no longer this process's."""
+        values = {"run_id": run.id, "run_claim": run.claim, "now": now}
+        return await self._trips.run(_FINISH, values) is not None
+
+
+_FINISHED = (
+    update(_T)
+    .where(
+        _T.c.id == bindparam("run_id", type_=Uuid()),
+        _T.c.claim == bindparam("run_claim", type_=Uuid()),
+        _T.c.status == JobStatus.RUNNING,
+    )
+    .values(
+        status=JobStatus.DONE,
+        finished_at=bindparam("now", type_=UtcDateTime()),
+        claim=None,
+        claimed_until=None,
+        cancel_requested=False,
+        last_error=None,
+    )
+    .returning(_T.c.id)
+)
+_FINISH = Trip(postgresql=_FINISHED, sqlite=[_FINISHED])
 
 
 def _is_due(now: datetime, names: Sequence[str]) -> ColumnElement[bool]:
