@@ -1,8 +1,13 @@
 """`portico create-admin`, `seed`, `purge` and `keys`, on both databases."""
 
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import pytest
@@ -13,6 +18,7 @@ from portico.composition import compose, opened
 from portico.core.settings import Settings
 from portico.db import Database, Reads
 from portico.runtime import Runtime
+from portico.testing.live import clean_environment
 from portico.users.services import Users
 from tests.cli.conftest import Portico
 
@@ -137,3 +143,29 @@ def test_another_root_secret_is_told(portico: Portico, database: dict[str, str])
     outcome = portico("keys", "list", SECRET_KEY="another-4!xq9Zp2vLw8RbN6sYc1Jd5Hf7", **database)
 
     assert (outcome.status, "PORTICO_SECRET_KEY is not the secret" in outcome.err) == (1, True)
+
+
+def test_interrupted_seed_says_so_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from portico.cli import main; main()"]
+    command = [*program, "seed", "--users"]
+    environment = clean_environment()
+    subprocess.run([*program, "migrate"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    process = subprocess.Popen(
+        [*command, "1000000"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    database = {"DATABASE__URL": f"sqlite:///{tmp_path}/portico-data/portico.db"}
+    deadline = time.monotonic() + 30
+    while (
+        made := count(database, "SELECT count(*) FROM portico_users")
+    ) == 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    kept = count(database, "SELECT count(*) FROM portico_users")
+    subprocess.run([*command, str(kept + 7)], cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+    assert made > 0
+    assert process.returncode == 130
+    assert "the same command goes on from there" in told
+    assert "Traceback" not in told
+    assert count(database, "SELECT count(*) FROM portico_users") == kept + 7

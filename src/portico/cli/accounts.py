@@ -64,9 +64,13 @@ def erase_deleted(line: CommandLine) -> int:
 
     async def work(runtime: Runtime) -> int:
         total = 0
-        async with runtime.get(Leases).hold("purge") as lease:
-            while erased := await _erase_batch(runtime, lease):
-                total += erased
+        due = await Users(runtime, runtime.unit()).count_to_purge()
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("accounts", total=due)
+            async with runtime.get(Leases).hold("purge") as lease:
+                while erased := await _erase_batch(runtime, lease):
+                    total += erased
+                    bar.update(task, completed=total)
         return total
 
     return line.run(work)

@@ -21,12 +21,17 @@ class CommandLine:
             SchemaBehind, SchemaAhead: the database does not fit this release.
         """
         import anyio
+        import typer
 
         async def run() -> T:
             async with command_runtime() as runtime:
                 return await work(runtime)
 
-        return anyio.run(run)
+        try:
+            return anyio.run(run)
+        except KeyboardInterrupt:
+            typer.echo("Interrupted. What is done stays done; the same command goes on from there.", err=True)
+            raise
 
 
 @asynccontextmanager

@@ -113,6 +113,11 @@ class UserRepository(Repository[User]):
         )
         return (await self.session.scalars(query)).all()
 
+    async def count_to_purge(self, now: datetime) -> int:
+        """Return how many deleted people are past their grace."""
+        query = select(func.count()).where(User.purge_after <= now, User.erased_at.is_(None))
+        return await self.session.scalar(query) or 0
+
     @asynccontextmanager
     async def saving(self) -> AsyncIterator[None]:
         """Write what the block adds or changes, in a savepoint, and say whose name or address it would have taken.

@@ -112,6 +112,11 @@ class UserLifecycle:
                 await self._erase(user)
             return len(batch)
 
+    async def count_to_purge(self) -> int:
+        """Return how many deleted accounts are past their grace."""
+        async with self._runtime.reads() as session:
+            return await UserRepository(session).count_to_purge(self._runtime.clock.now())
+
     async def _erase(self, user: User) -> None:
         user_id = UserId(PrincipalId(user.id))
         for held in self._runtime.get(FeatureSet).personal_data:
