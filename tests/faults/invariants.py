@@ -22,6 +22,7 @@ from portico.messaging.types import JobStatus
 from portico.sessions.models import Session
 from portico.tokens.models import OneTimeToken, TokenFamily
 from portico.users.models import EmailAddress, User
+from tests.faults.sinks import hooked
 from tests.faults.witness import BY_JOB, BY_TAP, heard
 from tests.faults.world import World
 
@@ -89,12 +90,14 @@ async def keys_sign(world: World) -> AsyncIterator[str]:
 
 async def mail_has_left(world: World) -> AsyncIterator[str]:
     """What was written has left, and nothing left that was not written; one message, one Message-ID."""
-    rows = await world.rows(MailMessage)
+    rows, left = await world.rows(MailMessage), [mail.message_id for mail in _sent(world)]
     for row in rows:
         if row.status is not MailStatus.SENT:
             yield f"the mail {row.template} to {row.recipient} is {row.status}"
-    for fault in _unlike([row.message_id for row in rows], [mail.message_id for mail in _sent(world)]):
+    for fault in _unlike([row.message_id for row in rows], left):
         yield f"mail: {fault}"
+    if world.history.has_ended and len(set(left)) != len(left):
+        yield "mail: sent twice though nobody died"
 
 
 async def jobs_are_done(world: World) -> AsyncIterator[str]:
@@ -111,8 +114,11 @@ async def events_were_heard(world: World) -> AsyncIterator[str]:
         if event.dispatched_at is None or event.fault:
             yield f"the event {event.name} was not fanned out: {event.fault}"
     committed = [str(event.id) for event in events]
-    for fault in _unlike(committed, heard(world.folder / "data")):
+    told = heard(world.folder / "data")
+    for fault in _unlike(committed, told):
         yield f"event: {fault}"
+    if world.history.has_ended and len(set(told)) != len(told):
+        yield "event: heard twice though nobody died"
     for action in (BY_JOB, BY_TAP):
         noted = [row.details["event"] for row in await world.rows(AuditEntry, AuditEntry.action == action)]
         if Counter(noted) != Counter(committed):
@@ -148,6 +154,16 @@ async def file_is_sound(world: World) -> AsyncIterator[str]:
                 yield f"integrity_check: {told}"
         for broken in await session.execute(text("PRAGMA foreign_key_check")):
             yield f"foreign_key_check: {tuple(broken)}"
+
+
+def duplicates(world: World) -> int:
+    """Return how many effects came more than once, each time under the same id."""
+    came = (
+        [mail.message_id for mail in _sent(world)],
+        heard(world.folder / "data"),
+        hooked(world.folder / "data"),
+    )
+    return sum(len(ids) - len(set(ids)) for ids in came)
 
 
 def _sent(world: World) -> Iterable[Any]:

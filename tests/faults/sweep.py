@@ -28,6 +28,7 @@ class Kill:
     faults: tuple[str, ...]
     seconds: float
     passed: int | None
+    duplicates: int = 0
 
     @classmethod
     def told(cls, answer: dict[str, Any]) -> "Kill":
@@ -41,6 +42,7 @@ class Kill:
             tuple(answer["faults"]),
             answer["took"],
             answer.get("passed"),
+            answer["duplicates"],
         )
 
     def __str__(self) -> str:
@@ -80,10 +82,10 @@ class Deployment:
 
 @contextmanager
 def deployment(
-    url: str, folder: Path, names: Sequence[str], *, stories: str = STORIES, mail_url: str | None = None
+    url: str, folder: Path, names: Sequence[str], *, stories: str = STORIES, **outside: str
 ) -> Iterator[Deployment]:
-    """Run a zygote on a migrated, empty database."""
-    order = {"url": url, "folder": str(folder), "stories": stories, "names": [*names], "mail_url": mail_url}
+    """Run a zygote on a migrated, empty database; `outside` are the URLs of sinks."""
+    order = {"url": url, "folder": str(folder), "stories": stories, "names": [*names], **outside}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.zygote", json.dumps(order)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,

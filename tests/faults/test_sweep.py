@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.outside import STORIES as OUTSIDE
 from tests.faults.planted import STORIES as PLANTED, PlantedStory
+from tests.faults.sinks import outside
 from tests.faults.stories import STORIES
 from tests.faults.sweep import Deployment, deployment, spread
 
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.timeout(600)
 SCALE = int(os.environ.get("PORTICO_TEST_SCALE", "1"))
 POINTS = 80 * SCALE
 MOMENTS = 16 * SCALE
+OUTSIDE_POINTS = 24 * SCALE
 SEED = int(os.environ.get("PORTICO_TEST_SEED", "20261120"))
 
 
@@ -32,6 +35,25 @@ def test_nothing_is_lost_wherever_a_process_dies(database_url: str, folder: Path
     faults = [str(kill) for kill in kills if kill.faults]
     assert not faults, "\n".join(faults)
     assert sum(kill.died for kill in kills) > 0.8 * (POINTS + MOMENTS)
+
+
+@pytest.mark.bar("P8", "P9", "P10")
+def test_what_leaves_the_house_is_not_lost_either(database_url: str, folder: Path) -> None:
+    chance, names = random.Random(SEED), [story.name for story in OUTSIDE]
+    with (
+        outside(folder / "data") as world,
+        deployment(
+            database_url, folder, names, stories="tests.faults.outside",
+            mail_url=world.mail_url, hook_url=world.hook_url,
+        ) as lives,
+    ):  # fmt: skip
+        kills = [lives.survey(name) for name in names]
+        kills += [
+            lives.play(name, point=point) for name, point in spread(lives.points, OUTSIDE_POINTS, chance)
+        ]
+
+    faults = [str(kill) for kill in kills if kill.faults]
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])

@@ -46,6 +46,8 @@ class History:
 
     asked: list[str] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
+    has_ended: bool = False
+    """Whether the story came to its end: nobody died."""
 
     def note(self, line: dict[str, Any]) -> None:
         """Take in one line of the killed process."""
@@ -53,6 +55,7 @@ class History:
             self.asked.append(line["asked"])
         elif "answered" in line:
             self.answers[line["answered"]] = Answer(line["status"], line["body"])
+        self.has_ended = self.has_ended or "passed" in line
 
     def is_acknowledged(self, act: str) -> bool:
         """Tell whether the client of an act was told that it is done."""
@@ -70,6 +73,8 @@ class World:
     scene: dict[str, Any]
     tell: Tell
     client: httpx2.AsyncClient
+    hook_url: str = ""
+    """Where webhooks may be sent."""
     history: History = field(default_factory=History)
 
     async def ask(
@@ -137,8 +142,9 @@ class World:
         self.clock.advance(timedelta(minutes=minutes))
 
     def mails(self, to: str) -> list[CapturedMail]:
-        """Return the mails to one address that have left, oldest first."""
-        return [mail for mail in read_folder(self.folder / "data" / "mail") if mail.to == to][::-1]
+        """Return the mails to one address that have left, oldest first; one that came twice, once."""
+        came = {mail.message_id: mail for mail in read_folder(self.folder / "data" / "mail") if mail.to == to}
+        return [*came.values()][::-1]
 
     def mailed_token(self, to: str) -> str:
         """Return the secret of the newest mail's link."""
@@ -159,6 +165,7 @@ def settings_given(url: str, folder: Path, mail_url: str | None = None) -> dict[
         "rate_limit": {"enabled": False},
         "logging": {"access": False, "level": "error"},
         "credentials": FAST_HASHES,
+        "outbound": {"allow_loopback": True},
         **mail,
     }
 

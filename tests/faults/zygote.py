@@ -29,7 +29,7 @@ from portico.composition import compose, opened
 from portico.core.logging import configure_logging
 from portico.core.settings import Settings
 from portico.testing.clock import FrozenClock
-from tests.faults.invariants import violations
+from tests.faults.invariants import duplicates, violations
 from tests.faults.points import KillPoints, around_answer, install
 from tests.faults.stage import Stage
 from tests.faults.stories import Story
@@ -51,6 +51,7 @@ class Zygote:
         self._stories: dict[str, type[Story]] = {story.name: story for story in module.STORIES}
         self._stage = Stage(order["url"], Path(order["folder"]))
         self._clock = FrozenClock()
+        self._hook_url = order.get("hook_url") or ""
         given = settings_given(order["url"], self._stage.folder, order.get("mail_url"))
         settings = Settings(**given)
         configure_logging(settings)
@@ -93,7 +94,9 @@ class Zygote:
         faults = [line["fault"] for line in lines + found if "fault" in line]
         if not any("looked" in line for line in found):
             faults.append("the process that came after did not come to an end")
-        return {**request, **outcome, "faults": faults, "took": time.perf_counter() - began}
+        twice = sum(line.get("duplicates", 0) for line in found)
+        took = time.perf_counter() - began
+        return {**request, **outcome, "faults": faults, "duplicates": twice, "took": took}
 
     def _told(self, lines: Lines, status: int) -> dict[str, Any]:
         outcome: dict[str, Any] = {}
@@ -158,14 +161,16 @@ class Zygote:
             faults = [*await violations(world), *[fault async for fault in story.check(world)]]
         for fault in faults:
             tell({"fault": fault})
-        tell({"looked": True})
+        tell({"looked": True, "duplicates": duplicates(world)})
 
     @asynccontextmanager
     async def _world(self, scene: dict[str, Any], tell: Tell, app: FastAPI) -> AsyncIterator[World]:
         async with opened(self._runtime):
             transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
             async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
-                yield World(self._runtime, app, self._clock, self._stage.folder, scene, tell, client)
+                yield World(
+                    self._runtime, app, self._clock, self._stage.folder, scene, tell, client, self._hook_url
+                )
 
 
 PATIENCE = -1
