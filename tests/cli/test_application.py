@@ -42,7 +42,7 @@ def test_commands_of_every_feature_are_known() -> None:
         f"portico.{feature.name}.commands" for feature in default_features() if feature.commands is not None
     }
 
-    assert with_commands == set(OWN_COMMANDS) - {"portico.cli.commands"}
+    assert with_commands == {module for module in OWN_COMMANDS if not module.startswith("portico.cli.")}
 
 
 @pytest.mark.parametrize("command", [["settings"], ["migrate"], ["doctor"], ["keys", "list"], ["serve"]])

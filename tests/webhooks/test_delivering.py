@@ -351,7 +351,6 @@ async def test_cancelled_job_is_made_up_for(
 
     from portico.messaging.models import JobRecord
     from portico.messaging.relay import relay_events
-    from portico.testing.jobs import do_job
     from portico.webhooks.jobs import look_after
 
     endpoint = await make_endpoint()
@@ -360,7 +359,8 @@ async def test_cancelled_job_is_made_up_for(
     async with runtime.unit() as unit:
         await unit.session.execute(delete(JobRecord))
     clock.advance(timedelta(minutes=2))
-    await do_job(runtime, look_after)
+    await look_after(runtime)
+    await run_due_jobs(runtime)
 
     assert endpoint.numbers == [1]
 

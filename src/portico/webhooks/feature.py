@@ -1,12 +1,21 @@
 """What webhooks contribute to the application."""
 
+from typing import Any
+
 from portico.feature import Feature
-from portico.webhooks.jobs import SCHEDULES, deliver
+from portico.webhooks.jobs import PERIODICS, SCHEDULES, deliver
 from portico.webhooks.pages import router as catch_all
 from portico.webhooks.permissions import WebhookPermission
 from portico.webhooks.routes import router
 from portico.webhooks.services import write_deliveries
 from portico.webhooks.settings import WebhooksSettings
+
+
+def register_commands(app: Any) -> None:
+    """Add `portico webhooks`; typer is imported only where there is a command line."""
+    from portico.webhooks.commands import register_commands as register
+
+    register(app)
 
 
 def webhooks_feature() -> Feature:
@@ -19,6 +28,8 @@ def webhooks_feature() -> Feature:
         pages=[catch_all],
         jobs=[deliver],
         schedules=SCHEDULES,
+        periodics=PERIODICS,
         taps=[write_deliveries],
+        commands=register_commands,
         templates="portico.webhooks",
     )

@@ -1,10 +1,11 @@
-"""Queued work of webhooks."""
+"""Queued work of webhooks, and what each process repeats."""
 
 from datetime import timedelta
 from uuid import UUID
 
-from portico.messaging import JobRun, Schedule, job
+from portico.messaging import JobRun, Periodic, Schedule, job
 from portico.messaging.sweeps import in_batches
+from portico.runtime import Runtime
 from portico.webhooks.queueing import enqueue_delivering
 from portico.webhooks.repositories import DeliveryRepository, EndpointRepository
 from portico.webhooks.services.delivering import Delivering
@@ -21,18 +22,19 @@ async def deliver(run: JobRun, *, endpoint_id: UUID) -> None:
     await Delivering(run, endpoint_id).deliver_due()
 
 
-@job("webhooks.look_after")
-async def look_after(run: JobRun) -> None:
+async def look_after(runtime: Runtime) -> None:
     """Enqueue the delivering for endpoints that have had something due for a minute and no job that sees to it.
 
-    There are none, unless a process was lost at a bad moment or somebody cancelled the job.
+    There are none, unless a process was lost at a bad moment or somebody cancelled the job; then nothing is written.
     """
-    async with run.unit() as unit:
-        now = run.runtime.clock.now()
-        for endpoint_id in await EndpointRepository(unit.session).list_forgotten(
-            now, PATIENCE, MOST_ENDPOINTS
-        ):
-            enqueue_delivering(run.runtime, unit, endpoint_id)
+    now = runtime.clock.now()
+    async with runtime.reads() as session:
+        forgotten = await EndpointRepository(session).list_forgotten(now, PATIENCE, MOST_ENDPOINTS)
+    if not forgotten:
+        return
+    async with runtime.unit() as unit:
+        for endpoint_id in forgotten:
+            enqueue_delivering(runtime, unit, endpoint_id)
 
 
 @job("webhooks.sweep")
@@ -47,4 +49,5 @@ async def sweep(run: JobRun) -> None:
     )
 
 
-SCHEDULES = (Schedule(look_after, every=timedelta(minutes=1)), Schedule(sweep, every=timedelta(hours=1)))
+SCHEDULES = (Schedule(sweep, every=timedelta(hours=1)),)
+PERIODICS = (Periodic("webhooks.look_after", timedelta(minutes=1), look_after),)

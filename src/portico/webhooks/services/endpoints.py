@@ -156,7 +156,7 @@ class Endpoints:
             enqueue_delivering(self._runtime, self._unit, endpoint_id)
         return row
 
-    async def disable_endpoint(self, endpoint_id: UUID, *, actor: Principal) -> WebhookEndpoint:
+    async def disable_endpoint(self, endpoint_id: UUID, *, actor: Principal | None = None) -> WebhookEndpoint:
         """Let an endpoint hear nothing; what waits for it is kept for a while, should it be enabled again.
 
         Raises:
