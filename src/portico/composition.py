@@ -27,11 +27,12 @@ from portico.messaging.celery.announcer import announce_due_jobs, announcing
 from portico.messaging.execution import recover_lost
 from portico.messaging.jobs import JobRegistry
 from portico.messaging.periodic import PeriodicRunner
+from portico.messaging.publishing.publisher import publish_due_events, publishing
 from portico.messaging.relay import relay_events
 from portico.messaging.runner import BEATS_A_LEASE, JOBS, JobRunner
 from portico.messaging.schedules import Scheduler, make_due_ticks
 from portico.messaging.sweeps import sweep_jobs, sweep_outbox
-from portico.messaging.wake import ANNOUNCE, RELAY, Wake
+from portico.messaging.wake import ANNOUNCE, PUBLISH, RELAY, Wake
 from portico.outbound import Outbound
 from portico.runtime import Runtime
 
@@ -184,7 +185,7 @@ async def started(
     """
     await check_schema(runtime)
     does = does_jobs(runtime.settings) if runs_jobs is None else runs_jobs
-    async with opened(runtime), announcing(runtime):
+    async with opened(runtime), announcing(runtime), publishing(runtime):
         runs = _jobs_done(runtime, slots, grace) if does else nullcontext()
         async with runs, _periodics_run(runtime, relays=relays):
             yield runtime
@@ -197,6 +198,7 @@ async def _periodics_run(runtime: Runtime, *, relays: bool) -> AsyncIterator[Non
     runtime.provide(PeriodicRunner, runner)
     if relays and (wakeups := runtime.find(Wakeups)) is not None:
         wakeups.listen(RELAY, lambda: runner.wake(RELAY))
+        wakeups.listen(RELAY, lambda: runner.wake(PUBLISH))
         wakeups.listen(JOBS, lambda: runner.wake(ANNOUNCE))
     runner.start()
     try:
@@ -233,6 +235,8 @@ def _messaging_works(runtime: Runtime) -> list[Periodic]:
     ]
     if jobs.broker_url is not None:
         works.append(Periodic(ANNOUNCE, jobs.poll, announce_due_jobs))
+    if runtime.settings.events.broker_url is not None:
+        works.append(Periodic(PUBLISH, jobs.poll, publish_due_events))
     return works
 
 

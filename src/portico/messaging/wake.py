@@ -15,6 +15,8 @@ RELAY = "outbox.relay"
 
 ANNOUNCE = "jobs.announce"
 """The periodic work that tells a broker which jobs are due."""
+PUBLISH = "events.publish"
+"""The periodic work that publishes events to a broker."""
 
 
 class Wake:
@@ -30,6 +32,7 @@ class Wake:
             self._announce(RELAY)
         else:
             periodics.wake(RELAY)
+            periodics.wake(PUBLISH)
 
     async def runner(self, queues: Collection[str]) -> None:
         """Tell that jobs of these queues are due."""
