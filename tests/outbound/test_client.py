@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from portico.core.settings import OutboundSettings
+from portico.core.safety import UnsafeSettings, refuse_unsafe_settings
+from portico.core.settings import OutboundSettings, Settings
 from portico.outbound import (
     AddressForbidden,
     AnswerBroken,
@@ -367,6 +368,18 @@ async def test_errors_name_no_address_inside(opened: Opening) -> None:
 def test_network_of_everybody_is_no_setting() -> None:
     with pytest.raises(ValueError, match="everywhere"):
         OutboundSettings(allow_networks=(ipaddress.ip_network("0.0.0.0/0"),))
+
+
+@pytest.mark.parametrize(
+    "network", ["127.0.0.1/32", "169.254.169.254/32", "160.0.0.0/3", "::1/128", "fe80::/64"]
+)
+def test_production_opens_neither_itself_nor_the_metadata(network: str) -> None:
+    given = Settings(environment="production", outbound={"allow_networks": [network]})
+
+    with pytest.raises(UnsafeSettings) as refused:
+        refuse_unsafe_settings(given)
+
+    assert "PORTICO_OUTBOUND__ALLOW_NETWORKS" in {fault.setting for fault in refused.value.faults}
 
 
 async def test_nothing_heavy_is_imported_before_the_first_request() -> None:

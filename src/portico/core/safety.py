@@ -13,6 +13,7 @@ from portico.core.settings import Environment, FeatureSettings, Settings
 WELL_KNOWN_SECRETS = ("change", "secret", "password", "example", "default", "insecure", "portico")
 SHORTEST_SECRET = 32
 FEWEST_CHARACTERS = 10
+NEVER_REACHED = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10")))
 ENFORCED_IN = {Environment.PRODUCTION, Environment.STAGING}
 
 
@@ -71,6 +72,13 @@ def _loopback(settings: Settings) -> str | None:
     return "must be off" if settings.outbound.allow_loopback else None
 
 
+def _outbound_networks(settings: Settings) -> str | None:
+    for network in settings.outbound.allow_networks:
+        if any(network.version == closed.version and network.overlaps(closed) for closed in NEVER_REACHED):
+            return f"{network} would let others' addresses lead to this machine or to the cloud's metadata"
+    return None
+
+
 def _api_reference(settings: Settings) -> str | None:
     return "must be off" if settings.is_production and settings.http.api_reference else None
 
@@ -100,6 +108,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("PORTICO_HTTP__ALLOWED_HOSTS", _hosts),
     ("PORTICO_HTTP__API_REFERENCE", _api_reference),
     ("PORTICO_OUTBOUND__ALLOW_LOOPBACK", _loopback),
+    ("PORTICO_OUTBOUND__ALLOW_NETWORKS", _outbound_networks),
 )
 
 
