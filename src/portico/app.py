@@ -23,7 +23,9 @@ from portico.feature import AccountSection, Feature, FeatureSet, HealthCheck
 from portico.http.application import install_http
 from portico.keys.feature import keys_feature
 from portico.mail.feature import mail_feature
+from portico.messaging.celery.health import describe_job_broker
 from portico.messaging.health import describe_jobs, describe_outbox
+from portico.messaging.publishing.health import describe_event_broker
 from portico.runtime import Runtime
 from portico.sessions.feature import sessions_feature
 from portico.tokens.feature import tokens_feature
@@ -123,9 +125,16 @@ def assemble(runtime: Runtime, lifespan: Lifespan | None = None) -> FastAPI:
 
 def health_checks(runtime: Runtime) -> list[HealthCheck]:
     """Return what `/health/detailed` and `portico doctor` ask."""
+    settings = runtime.settings
+    elsewhere = (
+        (settings.redis.url, HealthCheck("redis", describe_redis)),
+        (settings.jobs.broker_url, HealthCheck("job_broker", describe_job_broker)),
+        (settings.events.broker_url, HealthCheck("event_broker", describe_event_broker)),
+    )
     own = [HealthCheck("jobs", describe_jobs), HealthCheck("outbox", describe_outbox)]
-    checks = own + [check for feature in runtime.get(FeatureSet).features for check in feature.health_checks]
-    return [HealthCheck("redis", describe_redis), *checks] if runtime.settings.redis.url else checks
+    features = runtime.get(FeatureSet).features
+    checks = own + [check for feature in features for check in feature.health_checks]
+    return [check for url, check in elsewhere if url is not None] + checks
 
 
 def _navigation(features: Sequence[Feature]) -> list[AccountSection]:
