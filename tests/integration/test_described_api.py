@@ -108,7 +108,13 @@ def place(case: AnyCase, scene: Scene) -> None:
     if case.meta is None or not case.meta.generation.mode.is_positive or not case.path_parameters:
         return
     ada = scene.people["ada"]
-    ids = {"user_id": str(ada.id), "session_id": ada.session_id, "token_id": scene.token_id}
+    ids = {
+        "user_id": str(ada.id),
+        "session_id": ada.session_id,
+        "token_id": scene.token_id,
+        "endpoint_id": scene.endpoint_id,
+        "delivery_id": scene.delivery_id,
+    }
     case.path_parameters = {name: ids.get(name, given) for name, given in case.path_parameters.items()}
 
 
@@ -134,8 +140,10 @@ async def answered(app: FastAPI, case: AnyCase, credential: dict[str, str]) -> R
 def faults(case: AnyCase, response: Response) -> Iterator[str]:
     """Yield what is wrong with an answer, in one line each."""
     label = case.operation.label
+    # An address that is too long is refused before anything in it is looked at; Schemathesis does not know that.
+    too_long = {negative_data_rejection} if response.status_code == 414 else set()
     try:
-        case.validate_response(response, checks=CHECKS)
+        case.validate_response(response, checks=[check for check in CHECKS if check not in too_long])
     except FailureGroup as error:
         told = [line for line in str(error).splitlines() if line.strip()]
         yield f"{label}: {response.status_code}: {' | '.join(told)[:900]}"
