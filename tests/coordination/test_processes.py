@@ -21,6 +21,9 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from portico.db.migrator import Migrator
+from portico.testing.services import Postgres
+
 pytestmark = [pytest.mark.anyio, pytest.mark.bar("P6", "P34", "CHECK-3", "ASVS-7.4.1", "ASVS-8.3.2")]
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
@@ -50,6 +53,8 @@ class Worker:
             waiting = self._waiting.pop(answer["id"])
             if not waiting.cancelled():
                 waiting.set_result(answer)
+        for waiting in self._waiting.values():
+            waiting.cancel()  # nobody will answer any more
 
     def send(self, verb: str, subject: str) -> asyncio.Future[dict[str, Any]]:
         number = next(self._numbers)
@@ -92,7 +97,12 @@ def forge() -> Iterator[IO[str]]:
 @pytest.fixture
 async def facts(empty_database: str) -> str:
     """Return the URL of a database in which `user:0` to `user:999` are alive."""
-    url = make_url(empty_database)
+    return await with_facts(empty_database)
+
+
+async def with_facts(database: str) -> str:
+    """Write the facts and return the URL."""
+    url = make_url(database)
     driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}[url.get_backend_name()]
     engine = create_async_engine(url.set(drivername=driver))
     async with engine.begin() as connection:
@@ -102,13 +112,15 @@ async def facts(empty_database: str) -> str:
         rows = [{"s": f"user:{number}"} for number in range(FACTS)]
         await connection.execute(text("INSERT INTO facts VALUES (:s, true)"), rows)
     await engine.dispose()
-    return empty_database
+    return database
 
 
 @pytest.fixture
 def workers(facts: str, forge: IO[str]) -> Starts:
     @asynccontextmanager
-    async def starts(number: int, *, fault: str = "") -> AsyncIterator[list[Worker]]:
+    async def starts(
+        number: int, *, fault: str = "", skew: float = 0, database: str = facts
+    ) -> AsyncIterator[list[Worker]]:
         arrivals: asyncio.Queue[Worker] = asyncio.Queue()
 
         async def welcome(answers: asyncio.StreamReader, requests: asyncio.StreamWriter) -> None:
@@ -118,7 +130,8 @@ def workers(facts: str, forge: IO[str]) -> Starts:
             server = await stack.enter_async_context(await asyncio.start_server(welcome, "127.0.0.1"))
             for _ in range(number):
                 address = server.sockets[0].getsockname()
-                forge.write(json.dumps({"url": facts, "address": address, "fault": fault}) + "\n")
+                order = {"url": database, "address": address, "fault": fault, "skew": skew}
+                forge.write(json.dumps(order) + "\n")
             forge.flush()
             started = [await asyncio.wait_for(arrivals.get(), 30) for _ in range(number)]
             for worker in started:
@@ -206,6 +219,62 @@ async def test_worker_that_cannot_hear_does_not_answer_from_its_stale_cache(
 async def keep_cutting(connection: Any) -> None:
     while True:
         await connection.execute(CUT)
+
+
+@only_postgres
+async def test_revocation_waits_for_no_notify(workers: Starts) -> None:
+    """A commit that waits for its standby holds the one lock that every NOTIFY of the server needs."""
+    given = {"synchronous_standby_names": "nobody", "synchronous_commit": "local"}
+    with Postgres(settings=given) as server:
+        await Migrator(make_url(server.url).set(drivername="postgresql+asyncpg")).upgrade()
+        url = await with_facts(server.url)
+        async with workers(2, database=url) as processes:
+            assert await is_cached_everywhere(processes, "user:1")
+            blocker = await asyncpg.connect(url)
+            await blocker.execute(
+                "SET synchronous_commit = on; BEGIN; NOTIFY portico; INSERT INTO facts VALUES ('else', true)"
+            )
+            waiting = asyncio.create_task(blocker.execute("COMMIT"))
+            await asyncio.sleep(0.1)
+            seconds = await processes[0].revoke("user:1")
+            answers = await asyncio.gather(*(worker.ask("user:1") for worker in processes))
+            was_blocked = not waiting.done()
+            blocker.terminate()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+    assert was_blocked
+    assert not any(answer["yes"] for answer in answers)
+    assert seconds < 4
+
+
+@pytest.mark.bar("P21")
+async def test_processes_with_skewed_clocks_refuse_what_was_revoked(workers: Starts) -> None:
+    async with workers(1, skew=-90) as (slow,), workers(1, skew=90) as (fast,):
+        stale = cached = 0
+        for number in range(10):
+            subject, revoker = f"user:{number}", [slow, fast][number % 2]
+            cached += await is_cached_everywhere([slow, fast], subject)
+            stale += await stale_answers([slow, fast], revoker, subject)
+
+    assert cached >= 8
+    assert stale == 0
+
+
+@pytest.mark.bar("P22")
+@pytest.mark.parametrize("seconds", [1_200, -1_200, 31_557_600], ids=["+20 min", "-20 min", "+1 year"])
+async def test_process_whose_clock_jumps_goes_on_and_does_not_spin(workers: Starts, seconds: int) -> None:
+    async with workers(2) as (jumper, other):
+        assert await is_cached_everywhere([jumper, other], "user:1")
+        before = (await jumper.send("jump", str(seconds)))["cpu"]
+        stale = await stale_answers([jumper, other], other, "user:1")
+        asked = (await jumper.send("jump", "0"))["cpu"]
+        await asyncio.sleep(1)
+        idle = (await jumper.send("jump", "0"))["cpu"] - asked
+        later = await is_cached_everywhere([jumper, other], "user:2")
+
+    assert before > 0
+    assert (stale, later) == (0, True)
+    assert idle < 0.3
 
 
 @only_postgres

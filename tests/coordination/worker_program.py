@@ -1,10 +1,12 @@
 """Processes of a deployment, for test_processes.py: each answers from a cache over `facts`, and revokes.
 
 The program itself only imports, once, and forks a process for each line of its input,
-`{"url": "postgresql://…", "address": ["127.0.0.1", 1234], "fault": ""}`. A process connects to the address, says its
-`{"pid": 99}`, then takes a JSON request a line and answers each in a task of its own until the connection ends:
+`{"url": "postgresql://…", "address": ["127.0.0.1", 1234], "fault": "", "skew": 0}`. A process connects to the
+address, says its `{"pid": 99}`, then takes a JSON request a line and answers each in a task of its own until the
+connection ends:
 `{"id": 1, "ask": "user:1"}` -> `{"id": 1, "yes": true, "cached": true}`
-or `{"id": 2, "revoke": "user:1"}` -> `{"id": 2}`.
+or `{"id": 2, "revoke": "user:1"}` -> `{"id": 2}`
+or `{"id": 3, "jump": "1200"}` (its wall clock, in seconds) -> `{"id": 3, "cpu": 0.8}` (its processor time so far).
 A fault is a mistake planted so that the tests can be seen to catch it.
 """
 
@@ -13,7 +15,9 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +29,21 @@ from portico.coordination.postgres_follower import PostgresFollower
 from portico.coordination.reading import Reading, Row
 from portico.coordination.revocations import RevocationLog
 from portico.coordination.sqlite_follower import SqliteFollower
+from portico.core.clock import SystemClock
 from portico.core.crypto import RootSecret
 from portico.core.settings import Environment, Settings
 from portico.db.database import Database
 from portico.runtime import Runtime
+
+
+class WrongClock(SystemClock):
+    """A clock whose wall time is wrong by `skew` seconds, and may jump."""
+
+    def __init__(self, skew: float) -> None:
+        self.skew = skew
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.skew)
 
 
 class Process:
@@ -41,8 +56,17 @@ class Process:
         self.cache: BoundedCache[str, bool] = BoundedCache(self.log, max_entries=10_000)
 
     async def answer(self, request: dict[str, Any]) -> None:
-        said = await (self.revoke(request["revoke"]) if "revoke" in request else self.ask(request["ask"]))
+        if "jump" in request:
+            said = self.jump(float(request["jump"]))
+        else:
+            said = await (self.revoke(request["revoke"]) if "revoke" in request else self.ask(request["ask"]))
         self.say(id=request["id"], **said)
+
+    def jump(self, seconds: float) -> dict[str, Any]:
+        clock = self.runtime.clock
+        assert isinstance(clock, WrongClock)
+        clock.skew += seconds
+        return {"cpu": time.process_time()}
 
     def say(self, **values: Any) -> None:
         self.answers.write(json.dumps(values).encode() + b"\n")
@@ -82,7 +106,7 @@ def plant(fault: str) -> None:
             setattr(follower, "trusted", lambda _: True)  # noqa: B010 - mypy would mind
 
 
-async def main(url: str, address: tuple[str, int], fault: str) -> None:
+async def main(url: str, address: tuple[str, int], fault: str, skew: float) -> None:
     plant(fault)
     settings = Settings(
         environment=Environment.TEST,
@@ -90,7 +114,10 @@ async def main(url: str, address: tuple[str, int], fault: str) -> None:
         database={"url": url, "pool_size": 3, "readers": 2},
     )
     runtime = Runtime(
-        settings=settings, secret=RootSecret(bytes(32)), database=Database.from_settings(settings)
+        settings=settings,
+        secret=RootSecret(bytes(32)),
+        database=Database.from_settings(settings),
+        clock=WrongClock(skew),
     )
     async with coordination_lifespan(runtime):
         await serve(runtime, *await asyncio.open_connection(*address))
@@ -112,5 +139,5 @@ if __name__ == "__main__":
         if os.fork() == 0:
             os.close(0)
             given = json.loads(order)
-            asyncio.run(main(given["url"], tuple(given["address"]), given["fault"]))
+            asyncio.run(main(given["url"], tuple(given["address"]), given["fault"], given["skew"]))
             os._exit(0)
