@@ -21,7 +21,7 @@ from portico.core.errors import Unavailable
 from portico.messaging.errors import LeaseLost
 from portico.messaging.execution import Cancelled, GivenBack, execute, told
 from portico.messaging.jobs import JobRegistry
-from portico.messaging.repositories.jobs import JobRepository
+from portico.messaging.repositories.jobs import JobRepository, JobTrips
 from portico.messaging.runs import PauseQueue
 from portico.messaging.types import ClaimedJob
 from portico.runtime import Runtime
@@ -76,14 +76,13 @@ class JobRunner:
         """Claim one job and run it to its end; False if it is not due, taken, over, or of another release."""
         if self._is_stopping:
             return False
-        async with self._runtime.unit() as unit:
-            claimed = await JobRepository(unit.session).claim(
-                job_id,
-                self._registry.names,
-                worker=self._worker,
-                now=self._runtime.clock.now(),
-                lease=self._settings.lease,
-            )
+        claimed = await JobTrips(self._runtime.database.trips).claim(
+            job_id,
+            self._registry.names,
+            worker=self._worker,
+            now=self._runtime.clock.now(),
+            lease=self._settings.lease,
+        )
         if claimed is None:
             return False
         await asyncio.wait([self._start(claimed)])

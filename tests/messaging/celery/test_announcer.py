@@ -109,7 +109,7 @@ async def test_broker_holds_a_bounded_number_and_the_urgent_overtake(
     monkeypatch.setattr(module, "WINDOW", 3)
     first = await enqueue(runtime, 5)
     assert await announcer.announce() == 3
-    (urgent,) = await enqueue(runtime, priority=9)
+    (urgent,) = await enqueue(runtime, priority=-9)
     clock.advance(timedelta(seconds=2))
 
     assert await announcer.announce() == 0

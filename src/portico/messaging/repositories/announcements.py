@@ -66,7 +66,7 @@ class AnnouncementRepository(Repository[JobRecord]):
         chosen = (
             select(JobRecord.id)
             .where(condition)
-            .order_by(JobRecord.priority.desc(), JobRecord.run_at, JobRecord.id)
+            .order_by(JobRecord.priority, JobRecord.run_at, JobRecord.id)
             .limit(limit)
             .with_for_update(skip_locked=True)  # SQLite leaves this out: its writers queue already
             .cte("chosen")
@@ -79,7 +79,7 @@ class AnnouncementRepository(Repository[JobRecord]):
             .execution_options(synchronize_session=False)
         )
         rows = (await self.session.execute(statement)).all()
-        return [row.id for row in sorted(rows, key=lambda row: (-row.priority, row.run_at, row.id))]
+        return [row.id for row in sorted(rows, key=lambda row: (row.priority, row.run_at, row.id))]
 
     async def unmark(self, job_ids: Sequence[UUID], marked_at: datetime) -> None:
         """Take marks back whose announcement failed."""

@@ -6,12 +6,14 @@ SQLite all processes share the host's clock.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Interval,
+    String,
     Table,
     Uuid,
     and_,
@@ -21,6 +23,8 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    null,
+    or_,
     select,
     tuple_,
     union_all,
@@ -313,15 +317,57 @@ class JobRepository(Repository[JobRecord]):
 
 
 class JobTrips:
-    """The usual end of a run in one trip, in a transaction of its own."""
+    """The beginning of an announced run, and the usual end of any, in one trip: a transaction of its own."""
 
     def __init__(self, trips: Trips) -> None:
         self._trips = trips
+
+    async def claim(
+        self, job_id: UUID, names: Sequence[str], *, worker: str, now: datetime, lease: timedelta
+    ) -> ClaimedJob | None:
+        """Take one job if it is due and this release knows it."""
+        values = {
+            "wanted": job_id,
+            "new_claim": new_id(),
+            "worker_name": worker,
+            "now": now,
+            "lease": lease,
+            "until": now + lease,
+        }
+        row = await self._trips.run(_claim_of(tuple(names)), values)
+        return None if row is None else ClaimedJob(*row)
 
     async def finish(self, run: ClaimedJob, now: datetime) -> bool:
         """Note that a run is done; False if it is no longer this process's."""
         values = {"run_id": run.id, "run_claim": run.claim, "now": now}
         return await self._trips.run(_FINISH, values) is not None
+
+
+@cache
+def _claim_of(names: tuple[str, ...]) -> Trip:
+    """Return the trip for the jobs that this release knows, which are constants of its statement."""
+    now = bindparam("now", type_=UtcDateTime())
+    claimed = (
+        update(_T)
+        .where(
+            _T.c.id == bindparam("wanted", type_=Uuid()),
+            _T.c.status == JobStatus.QUEUED,
+            _T.c.run_at <= now,
+            or_(*(_T.c.name == name for name in names)),
+        )
+        .values(
+            status=JobStatus.RUNNING,
+            claim=bindparam("new_claim", type_=Uuid()),
+            worker=bindparam("worker_name", type_=String()),
+            attempts=_T.c.attempts + 1,
+            started_at=now,
+            progress=null(),
+        )
+        .returning(*(_T.c[column.key] for column in _CLAIMED))
+    )
+    lease: Any = func.clock_timestamp() + bindparam("lease", type_=Interval())
+    until = bindparam("until", type_=UtcDateTime())
+    return Trip(postgresql=claimed.values(claimed_until=lease), sqlite=[claimed.values(claimed_until=until)])
 
 
 _FINISHED = (
