@@ -13,6 +13,7 @@ from portico.access.feature import access_feature
 from portico.admin.feature import admin_feature
 from portico.audit.feature import audit_feature
 from portico.composition import check_schema, compose, started
+from portico.coordination.health import describe_coordination
 from portico.coordination.redis import describe_redis
 from portico.core.clock import Clock
 from portico.core.entropy import Entropy
@@ -131,7 +132,11 @@ def health_checks(runtime: Runtime) -> list[HealthCheck]:
         (settings.jobs.broker_url, HealthCheck("job_broker", describe_job_broker)),
         (settings.events.broker_url, HealthCheck("event_broker", describe_event_broker)),
     )
-    own = [HealthCheck("jobs", describe_jobs), HealthCheck("outbox", describe_outbox)]
+    own = [
+        HealthCheck("coordination", describe_coordination),
+        HealthCheck("jobs", describe_jobs),
+        HealthCheck("outbox", describe_outbox),
+    ]
     features = runtime.get(FeatureSet).features
     checks = own + [check for feature in features for check in feature.health_checks]
     return [check for url, check in elsewhere if url is not None] + checks

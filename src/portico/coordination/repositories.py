@@ -40,6 +40,12 @@ class RevocationRepository(Repository[Revocation]):
         )
         return await self.session.scalar(living)
 
+    async def count_workers(self) -> tuple[int, datetime]:
+        """Return how many workers live, and the database's time (PostgreSQL)."""
+        living = select(func.count()).where(Worker.lease_until > func.clock_timestamp()).scalar_subquery()
+        row = (await self.session.execute(select(living, func.clock_timestamp()))).one()
+        return row[0], row[1]
+
     async def forget_dead_workers(self) -> None:
         """Delete workers whose lease ran out long ago; one that lives after all begins anew and forgets everything."""
         dead = Worker.lease_until < func.clock_timestamp() - FORGET_WORKERS_AFTER

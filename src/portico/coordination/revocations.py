@@ -61,6 +61,11 @@ class RevocationLog:
         """Call `callback` with the subjects that are no longer to be believed, here or anywhere."""
         self._subscribers.append(callback)
 
+    @property
+    def is_followed(self) -> bool:
+        """Tell whether this process follows the log at all; the command line does not."""
+        return self._follower is not None
+
     def trusted(self) -> bool:
         """Tell whether caches may be believed now; on SQLite this is also when they hear what is new.
 
