@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from portico.http.pagination import PageQuery, SortOrder
 from portico.http.schemas import RequestModel, ResponseModel
@@ -18,6 +18,15 @@ from portico.webhooks.types import (
 
 Pattern = Annotated[str, Field(max_length=120, pattern=r"^(\*|[a-z][a-z0-9_]*(\.[a-z0-9_]+)*(\.\*)?)$")]
 """The name of an event, `user.*` for all of a kind, `*` for all."""
+
+
+def _readable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+Description = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_readable)]
 
 
 class EndpointListQuery(PageQuery):
@@ -53,7 +62,7 @@ class CreateEndpointRequest(RequestModel):
     """Where to send them: https, a public address."""
     event_names: list[Pattern] = Field(min_length=1, max_length=100)
     """What to send: names of events, `user.*`, or `*`."""
-    description: str | None = Field(None, max_length=200)
+    description: Description | None = None
 
 
 class UpdateEndpointRequest(RequestModel):
@@ -61,7 +70,7 @@ class UpdateEndpointRequest(RequestModel):
 
     url: str = Field("", max_length=2_000)
     event_names: list[Pattern] = Field(default=[], min_length=1, max_length=100)
-    description: str | None = Field(None, max_length=200)
+    description: Description | None = None
 
     def sent(self) -> dict[str, Any]:
         """Return the fields that the request names."""
