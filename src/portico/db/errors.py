@@ -15,6 +15,12 @@ class DatabaseAway(Unavailable):
     code, title = "database_unavailable", "The database cannot be reached"
 
 
+class DatabaseFull(Unavailable):
+    """The disk of the database is full; nothing was written, reads go on."""
+
+    code, title = "database_full", "The server cannot store anything at the moment"
+
+
 class EditConflict(Conflict):
     """Somebody else changed the row between our read and our write."""
 

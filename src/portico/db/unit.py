@@ -8,23 +8,26 @@ revocation is heard everywhere) is given to `after_commit` and never runs for so
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from sqlite3 import SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR, SQLITE_LOCKED
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, InterfaceError, TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
 from portico.core import failpoints
 from portico.core.errors import PorticoError
 from portico.db.database import Database
-from portico.db.errors import DatabaseAway, DatabaseBusy, EditConflict
+from portico.db.errors import DatabaseAway, DatabaseBusy, DatabaseFull, EditConflict
 
 DatabaseSession = AsyncSession
 """The session that repositories are given; services hand it on and never write SQL with it."""
 
 LOST_RACES = frozenset({"40001", "40P01"})
 """SQLSTATEs of a transaction that was rolled back for another's sake (serialization, deadlock): worth another try."""
+
+DISK_FULL = "53100"
 
 type Hook = Callable[[], Awaitable[None]]
 
@@ -188,21 +191,39 @@ def translated(error: BaseException) -> BaseException:
         return DatabaseBusy()
     if isinstance(error, StaleDataError):
         return EditConflict()
-    if isinstance(error, OperationalError) and "locked" in str(error.orig):
-        return DatabaseBusy()
-    if isinstance(error, DBAPIError) and _state_of(error) in LOST_RACES:
-        return DatabaseBusy()
-    if isinstance(error, OSError) or (isinstance(error, DBAPIError) and _is_away(error)):
+    if isinstance(error, OSError):
         return DatabaseAway()
-    return error
+    return _of_driver(error) if isinstance(error, DBAPIError) else error
+
+
+def _of_driver(error: DBAPIError) -> BaseException:
+    state, sqlite_code = _state_of(error), _sqlite_code(error)
+    if "no such savepoint" in str(error.orig):
+        # SQLite has rolled everything back by itself, for what failed before.
+        return translated(error.__context__ or DatabaseAway())
+    if sqlite_code in {SQLITE_BUSY, SQLITE_LOCKED} or state in LOST_RACES:
+        return DatabaseBusy()
+    if sqlite_code == SQLITE_FULL or state == DISK_FULL:
+        return DatabaseFull()
+    return DatabaseAway() if _is_away(error) else error
 
 
 def _is_away(error: DBAPIError) -> bool:
-    """Tell a lost or refused connection from a wrong statement (SQLSTATE classes 08, 57P; OS errors)."""
+    """Tell a lost or refused connection, or a failing disk, from a wrong statement.
+
+    SQLSTATE classes 08, 53, 57P and 58, and 25006 of a primary that was demoted; SQLite's I/O errors; OS errors.
+    """
     if error.connection_invalidated or isinstance(error, InterfaceError) or isinstance(error.orig, OSError):
         return True
+    if _sqlite_code(error) == SQLITE_IOERR:
+        return True
     state = _state_of(error)
-    return state.startswith(("08", "53", "57P")) or state == "25006"
+    return state.startswith(("08", "53", "57P", "58")) or state == "25006"
+
+
+def _sqlite_code(error: DBAPIError) -> int:
+    """Return SQLite's primary result code; 0 for other databases."""
+    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
 
 
 def _state_of(error: DBAPIError) -> str:
