@@ -14,11 +14,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.afterwards import jobs_a_second, latencies, price_of_events, webhooks_a_second
+from benchmarks.figures import Figure, Plan, at_most
 from benchmarks.load import Answer, Result, Script, request, run
 from benchmarks.servers import Server, bare_server, portico, portico_environment, portico_server
 
@@ -29,30 +31,8 @@ RESULTS = Path(__file__).parent / "results"
 PEOPLE = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the result: what, how much, against which goal."""
-
-    database: str
-    name: str
-    value: float
-    unit: str
-    goal: str
-    met: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long and how much to measure."""
-
-    rounds: int
-    seconds: float
-    people: int
-    sign_ins: int
-
-
-FULL = Plan(rounds=5, seconds=3.0, people=PEOPLE, sign_ins=10_000)
-QUICK = Plan(rounds=3, seconds=1.0, people=10_000, sign_ins=500)
+FULL = Plan(rounds=5, seconds=3.0, people=PEOPLE, sign_ins=10_000, jobs=5_000)
+QUICK = Plan(rounds=3, seconds=1.0, people=10_000, sign_ins=500, jobs=2_000)
 
 
 def main() -> None:
@@ -60,11 +40,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--quick", action="store_true", help="shorter rounds and fewer people")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
+    parser.add_argument("--only", choices=["requests", "afterwards"], help="one half of it")
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
     figures: list[Figure] = []
     for database in options.database or ["sqlite", "postgresql"]:
-        figures += measure(database, plan)
+        if options.only != "afterwards":
+            figures += measure(database, plan)
+        if options.only != "requests":
+            figures += measure_afterwards(database, plan)
     _print(figures)
     _write(figures, plan)
 
@@ -81,6 +65,38 @@ def measure(database: str, plan: Plan) -> list[Figure]:
         return [*_pinned(database, plan, folder, environment), *_storm(database, plan, folder, environment)]
 
 
+def measure_afterwards(database: str, plan: Plan) -> list[Figure]:
+    """Return the figures of what happens after the answer."""
+    os.sched_setaffinity(0, {1} if os.cpu_count() and os.cpu_count() > 1 else {0})  # type: ignore[operator]
+    with ExitStack() as stack:
+
+        def environment() -> dict[str, str]:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            return portico_environment(folder, stack.enter_context(_database(database)))
+
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        figures = [*price_of_events(database, plan, folder, environment(), environment())]
+        embedded = environment()
+        figures += latencies(database, folder, embedded, how="embedded", most=50)
+        figures += jobs_a_second(database, plan.jobs, embedded, how="embedded")
+        figures += webhooks_a_second(database, folder, embedded)
+        if database == "postgresql":
+            figures += _by_celery(database, plan, folder, environment())
+    return figures
+
+
+def _by_celery(database: str, plan: Plan, folder: Path, environment: dict[str, str]) -> Iterator[Figure]:
+    from portico.testing.services import redis_url
+
+    by_celery = {
+        **environment,
+        "PORTICO_JOBS__BROKER_URL": redis_url(60),
+        "PORTICO_REDIS__URL": redis_url(61),
+    }
+    yield from latencies(database, folder, by_celery, how="Celery on Valkey", most=100)
+    yield from jobs_a_second(database, plan.jobs, by_celery, how="Celery on Valkey")
+
+
 @contextmanager
 def _database(kind: str) -> Iterator[str | None]:
     if kind == "sqlite":
@@ -94,15 +110,15 @@ def _database(kind: str) -> Iterator[str | None]:
 
 def _pinned(database: str, plan: Plan, folder: Path, environment: dict[str, str]) -> Iterator[Figure]:
     with bare_server(folder, core=0) as bare, portico_server(folder, environment, core=0) as server:
-        yield _figure(database, "start to first healthy answer", server.healthy_after, "s", most=1.5)
+        yield at_most(database, "start to first healthy answer", server.healthy_after, "s", most=1.5)
         yield Figure(database, "start, processor time", server.healthy_cpu, "s", "")
-        yield _figure(database, "memory of an idle worker", server.rss_megabytes(), "MB", most=110)
+        yield at_most(database, "memory of an idle worker", server.rss_megabytes(), "MB", most=110)
         tokens = _people(server, 16)
         yield from _me(database, plan, bare, server, tokens[0]["access_token"])
         yield from _refresh(database, plan, bare, server, [each["refresh_token"] for each in tokens])
         yield from _lists(database, plan, server)
         yield from _logins(database, plan, server)
-        yield _figure(
+        yield at_most(
             database, f"memory after {plan.sign_ins} sign-ins", server.rss_megabytes(), "MB", most=160
         )
 
@@ -227,7 +243,7 @@ def _logins(database: str, plan: Plan, server: Server) -> Iterator[Figure]:
     own = spent - _hash_milliseconds()
     yield Figure(database, "sign-in", median(each.rate for each in results), "req/s", "")
     yield Figure(database, "sign-in, processor time", spent, "ms", "")
-    yield _figure(database, "sign-in, server's own share beside the hash", own, "ms", most=3)
+    yield at_most(database, "sign-in, server's own share beside the hash", own, "ms", most=3)
 
 
 def _signing_in(port: int) -> Script:
@@ -271,7 +287,7 @@ def _storm(database: str, plan: Plan, folder: Path, environment: dict[str, str])
             ratios.append(storms[-1] / calms[-1])
     yield Figure(database, "GET /users/me, p99 calm", median(calms), "ms", "")
     yield Figure(database, "GET /users/me, p99 in a storm of sign-ins", median(storms), "ms", "")
-    yield _figure(database, "GET /users/me, p99 storm over calm", median(ratios), "", most=2)
+    yield at_most(database, "GET /users/me, p99 storm over calm", median(ratios), "", most=2)
 
 
 async def _both(port: int, me: Script, seconds: float) -> Result:
@@ -284,10 +300,6 @@ async def _both(port: int, me: Script, seconds: float) -> Result:
 
 def _same(message: bytes) -> Script:
     return lambda _number, _last: message
-
-
-def _figure(database: str, name: str, value: float, unit: str, *, most: float) -> Figure:
-    return Figure(database, name, value, unit, f"≤ {most:g}", value <= most)
 
 
 def _print(figures: list[Figure]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -383,3 +384,31 @@ def test_a_job_is_an_async_function_with_named_arguments() -> None:
 
     with pytest.raises(TypeError):
         job("test.positional")(anything)
+
+
+@pytest.mark.bar("P11")
+async def test_unique_job_does_not_run_before_the_act_that_asked_for_it_again_is_committed(
+    runtime: Runtime,
+) -> None:
+    """Run before, it would miss what the act writes, and the act's own job was left out."""
+    await enqueue(runtime, note.when(unique_key="cart-1"), what="first")
+    async with runtime.unit() as unit:
+        runtime.get(Jobs).enqueue(unit, note.when(unique_key="cart-1"), what="left out")
+        await unit.settle()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await run_due_jobs(runtime)
+        before = list(ran)
+    await run_due_jobs(runtime)
+
+    assert (before, [what for what, *_ in ran]) == ([], ["first"])
+
+
+async def test_unique_job_that_waits_is_asked_for_sooner(runtime: Runtime, clock: FrozenClock) -> None:
+    later = clock.now() + timedelta(hours=1)
+    await enqueue(runtime, note.when(unique_key="cart-1", run_at=later), what="first")
+    await enqueue(runtime, note.when(unique_key="cart-1"), what="left out")
+
+    await run_due_jobs(runtime)
+
+    assert [what for what, *_ in ran] == ["first"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -318,3 +319,30 @@ def test_every_event_survives_its_storage() -> None:
     assert len(kinds) > 15
     for kind in kinds:
         assert kind.is_internal or kind.__dataclass_fields__.keys() >= {"id", "at"}
+
+
+class TestSavepoints:
+    """What a savepoint undoes did not happen, and leads to nothing."""
+
+    async def test_events_and_jobs_of_a_savepoint_that_is_undone_are_gone(self, runtime: Runtime) -> None:
+        bus, jobs, now = runtime.get(EventBus), runtime.get(Jobs), runtime.clock.now()
+        async with runtime.unit() as unit:
+            await bus.emit(OrderPlaced(at=now, order="before"), unit)
+            with suppress(ZeroDivisionError):
+                async with unit.savepoint():
+                    await bus.emit(OrderPlaced(at=now, order="undone"), unit)
+                    jobs.enqueue(unit, sweep_jobs)
+                    raise ZeroDivisionError
+            await bus.emit(OrderPlaced(at=now, order="after"), unit)
+        await run_due_jobs(runtime)
+
+        assert {event.order for _, event in heard} == {"before", "after"}
+        assert await jobs.list_newest(name="messaging.sweep_jobs") == []
+
+    async def test_events_of_a_savepoint_that_is_kept_are_heard(self, runtime: Runtime) -> None:
+        async with runtime.unit() as unit, unit.savepoint():
+            event = OrderPlaced(at=runtime.clock.now(), order="kept")
+            await runtime.get(EventBus).emit(event, unit)
+        await run_due_jobs(runtime)
+
+        assert {event.order for _, event in heard} == {"kept"}

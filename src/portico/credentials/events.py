@@ -19,6 +19,15 @@ class UserRegistered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRepeated(Event):
+    """Somebody tried to sign up with the address of an account; its owner, or somebody who looks for accounts."""
+
+    name: ClassVar[str] = "user.registration_repeated"
+
+    user_id: UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordChanged(Event):
     """The person has another password: all sessions must end but `keep_session_id`, in which he changed it."""
 

@@ -42,6 +42,7 @@ class Unit:
         self._held = False
         self._finished = False
         self._before_commit: list[Hook] = []
+        self._around_savepoints: list[tuple[Hook, Callable[[], None]]] = []
         self._after_commit: list[Hook] = []
 
     @property
@@ -68,6 +69,32 @@ class Unit:
     def before_commit(self, hook: Hook) -> None:
         """Run `hook` as the last thing inside the transaction; what it raises rolls back."""
         self._before_commit.append(hook)
+
+    def around_savepoints(self, write: Hook, drop: Callable[[], None]) -> None:
+        """Write what waits for the commit where a savepoint begins and ends, and drop it where one is undone."""
+        self._around_savepoints.append((write, drop))
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo only what the block wrote if it raises; events and jobs count as written by the block they are made in.
+
+        Use it instead of the session's `begin_nested`, which knows nothing of them.
+        """
+        await self.settle()
+        try:
+            async with self.session.begin_nested():
+                yield
+                await self.settle()
+        except BaseException:
+            for _, drop in self._around_savepoints:
+                drop()
+            raise
+
+    async def settle(self) -> None:
+        """Write now what waits for the commit: changed rows, events, jobs."""
+        await self.session.flush()
+        for write, _ in self._around_savepoints:
+            await write()
 
     def after_commit(self, hook: Hook) -> None:
         """Run `hook` once the commit is durable, with no connection held."""

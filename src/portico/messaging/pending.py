@@ -18,7 +18,16 @@ from portico.runtime import Runtime
 class Pending:
     """The events and jobs of one unit of work."""
 
-    __slots__ = ("__weakref__", "_events", "_jobs", "_queues", "_runtime", "_unit", "_wakes_relay")
+    __slots__ = (
+        "__weakref__",
+        "_events",
+        "_is_hooked",
+        "_jobs",
+        "_queues",
+        "_runtime",
+        "_unit",
+        "_wakes_relay",
+    )
 
     def __init__(self, runtime: Runtime, unit: Unit) -> None:
         self._runtime = runtime
@@ -27,6 +36,7 @@ class Pending:
         self._jobs: list[dict[str, Any]] = []
         self._queues: set[str] = set()
         self._wakes_relay = False
+        self._is_hooked = False
 
     def add_event(self, row: dict[str, Any]) -> None:
         """Write an event with the commit."""
@@ -45,8 +55,10 @@ class Pending:
         """Ask to be called before the commit: again, if what is added comes from another hook that runs then."""
         if self._events or self._jobs:
             return
-        if not (self._queues or self._wakes_relay):
+        if not self._is_hooked:
+            self._is_hooked = True
             self._unit.after_commit(self._wake)
+            self._unit.around_savepoints(self._write, self._drop)
         self._unit.before_commit(self._write)
 
     async def _write(self) -> None:
@@ -60,6 +72,9 @@ class Pending:
             if failpoints.armed:
                 await failpoints.reach("jobs.before_write")
             await JobRepository(self._unit.session).write(jobs)
+
+    def _drop(self) -> None:
+        self._events, self._jobs = [], []
 
     async def _wake(self) -> None:
         wake = self._runtime.get(Wake)

@@ -14,7 +14,7 @@ from portico.audit.types import Outcome
 from portico.core import failpoints
 from portico.core.ids import PrincipalId
 from portico.credentials.errors import SetupFinished
-from portico.credentials.events import UserRegistered
+from portico.credentials.events import RegistrationRepeated, UserRegistered
 from portico.credentials.passwords import Passwords
 from portico.credentials.policy import PasswordPolicy
 from portico.credentials.ports import Admission
@@ -154,6 +154,8 @@ class Registration:
             subject=("user", account.id),
             reason="email_taken",
         )
+        event = RegistrationRepeated(at=self._runtime.clock.now(), user_id=account.id)
+        await self._runtime.get(EventBus).emit(event, self._unit)
         if not self._requires_proof:
             raise EmailTakenKept
 

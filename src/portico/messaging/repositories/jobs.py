@@ -7,6 +7,7 @@ SQLite all processes share the host's clock.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     tuple_,
     union_all,
     update,
@@ -67,14 +70,19 @@ class JobRepository(Repository[JobRecord]):
         return func.clock_timestamp() + literal(lease, Interval()) if self._is_postgresql else now + lease
 
     async def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add jobs; one whose unique key waits already is left out."""
+        """Add jobs. One whose unique key waits already is left out; the one that waits is asked for no later.
+
+        That one is locked until this transaction ends: run before, it would miss what is written here.
+        """
         plain = [row for row in rows if row["unique_key"] is None]
         unique = [row for row in rows if row["unique_key"] is not None]
         if plain:
             await self.session.execute(_INSERT, plain)
         if unique:
-            statement: Any = insert_into(_T, self.session.get_bind().dialect.name)
-            await self.session.execute(statement.on_conflict_do_nothing(), unique)
+            unique.sort(
+                key=itemgetter("unique_key")
+            )  # in one order for all, so that no two wait for each other
+            await self.session.execute(_unique_insert(self.session.get_bind().dialect.name), unique)
 
     async def queues_with_due(self, queues: Sequence[str], names: Sequence[str], now: datetime) -> list[str]:
         """Return those of `queues` in which a job that this release knows is due."""
@@ -388,6 +396,17 @@ _FINISHED = (
     .returning(_T.c.id)
 )
 _FINISH = Trip(postgresql=_FINISHED, sqlite=[_FINISHED])
+
+
+@cache
+def _unique_insert(dialect: str) -> Any:
+    statement = insert_into(_T, dialect)
+    sooner = case((_T.c.run_at <= statement.excluded.run_at, _T.c.run_at), else_=statement.excluded.run_at)
+    return statement.on_conflict_do_update(
+        index_elements=[_T.c.unique_key],
+        index_where=text("status = 'queued' AND unique_key IS NOT NULL"),
+        set_={"run_at": sooner},
+    )
 
 
 def _is_due(now: datetime, names: Sequence[str]) -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from portico.audit.services import record
 from portico.coordination.revocations import RevocationLog
 from portico.core.ids import UserId, new_id
 from portico.http.authentication import Principal, PrincipalKind
+from portico.messaging import EventBus
 from portico.users.addresses import Address, find_normal_form
 from portico.users.errors import ProfileInvalid, UsernameTaken, UserNotFound
 from portico.users.events import UserCreated, UserUpdated
@@ -86,7 +87,10 @@ class Users(UserLifecycle):
             UsernameTaken: by a living person (409).
         """
         unlike = f"{new_id()}@rehearsal.invalid"
-        return await self._inserted(replace(new, email=Address(unlike, unlike, unlike)))
+        account = await self._inserted(replace(new, email=Address(unlike, unlike, unlike)))
+        event = UserCreated(at=account.created_at, user_id=account.id)
+        self._runtime.get(EventBus).rehearse(event, self._unit)
+        return account
 
     async def _inserted(self, new: NewUser) -> Account:
         people = UserRepository(self._unit.session)

@@ -18,12 +18,10 @@ from portico.users.types import Account, UserStatus
 @asynccontextmanager
 async def counting_only_if(condition: object, unit: Unit) -> AsyncIterator[None]:
     """Run the block's writes and keep them only if `condition`; otherwise they are taken back unseen."""
-    session = unit.session
-    await session.flush()
     try:
-        async with session.begin_nested():
+        async with unit.savepoint():
             yield
-            await session.flush()
+            await unit.settle()
             if not condition:
                 raise _TakenBack
     except _TakenBack:
