@@ -28,7 +28,7 @@ test: dev-env ## run the whole suite on SQLite and PostgreSQL, in parallel (ARGS
 	@exec $(bin)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 test-amqp: dev-env ## run what needs a RabbitMQ, which it brings along (apt, without root or installing)
-	@exec $(bin)/python -m pytest -m amqp $(ARGS)
+	@exec $(bin)/python -m pytest -m "amqp and not slow" $(ARGS)
 
 test-nginx: dev-env ## restart two nodes behind a real nginx, twenty rounds under load
 	@exec $(bin)/python -m pytest tests/deploy -m "slow or not slow" $(ARGS)

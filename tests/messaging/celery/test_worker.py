@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from uuid import UUID
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from portico.composition import chains_of
@@ -167,6 +169,35 @@ async def test_broker_that_goes_and_comes_back_delays_and_loses_nothing(
     await eventually(lambda: is_done(runtime, 40), 45)
     assert len(set(await words(runtime))) == 20
     assert len(await words(runtime)) == 40
+
+
+@pytest.mark.bar("P20")
+async def test_broker_that_freezes_delays_and_loses_nothing(runtime: Runtime, broker: Broker) -> None:
+    await enqueue(runtime, 20)
+    broker.pause()
+    await enqueue(runtime, 20)
+    await anyio.sleep(1)
+    broker.resume()
+
+    await eventually(lambda: is_done(runtime, 40), 45)
+    assert len(await words(runtime)) == 40
+
+
+@pytest.mark.bar("P11")
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_hundred_thousand_deliveries_of_fifty_thousand_jobs(runtime: Runtime, broker: Broker) -> None:
+    number = 50_000
+    messages = [job_id for _ in range(0, number, 500) for job_id in await enqueue(runtime, 500)] * 2
+    random.Random(11).shuffle(messages)
+    sender = JobBroker(broker.url)
+    for first in range(0, len(messages), 2_000):
+        part = messages[first : first + 2_000]
+        await anyio.to_thread.run_sync(sender.send, {"pantry": part})
+    sender.close()
+
+    await eventually(lambda: is_done(runtime, number), 600)
+    assert len(await words(runtime)) == number
 
 
 async def test_stop_lets_jobs_end_and_gives_back_what_takes_longer(

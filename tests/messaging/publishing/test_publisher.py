@@ -75,6 +75,7 @@ async def test_message_is_a_cloud_event_to_the_sdk_of_the_specification(
 
     (message,) = await arrived(broker)
     event = JSONFormat().read(CloudEvent, message.body)
+    assert json.loads(message.body)["specversion"] == "1.0"  # which the SDK takes for granted
     assert event.get_id() == str(event_id)
     assert event.get_type() == "pie.picked"
     assert event.get_source() == "http://localhost:8000"
