@@ -45,15 +45,22 @@ def events_page() -> str:
         ]
         owner = event.__module__.removesuffix(".events")
         parts.append(
-            f"## {name}\n\n`{owner}.events.{event.__name__}`, version {version}. {described(event)}\n"
+            f"## {name}\n\n`{owner}.events.{event.__name__}`, version {version}{_internally(event)}. "
+            f"{described(event)}\n"
         )
         parts.append(table(("Field", "Type"), rows) if rows else "It has no fields of its own.\n")
     intro = (
-        "What features announce. Subscribe with `on(Event, handler)` in your `Feature`; the handler runs in the same "
-        "transaction and may veto by raising. Every event also has `id` (UUID, the same at each delivery) and `at` "
-        "(when it happened, UTC)."
+        "What features announce. Subscribe in your `Feature`: with `on(Event, handler)` the handler runs in the same "
+        "transaction and may veto by raising; with `after(Event, name, handler)` it runs after the commit, at least "
+        "once ([how](../guides/jobs.md)). [Webhooks](../guides/webhooks.md) and a message broker hear the same events, "
+        "but for those that stay internal. Every event also has `id` (UUID, the same at each delivery) and `at` (when "
+        "it happened, UTC)."
     )
     return page("Events", intro, *parts)
+
+
+def _internally(event: type[Event]) -> str:
+    return ", internal: heard in its transaction only" if event.is_internal else ""
 
 
 def type_in_code(kind: Any) -> str:

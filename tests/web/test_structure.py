@@ -34,7 +34,7 @@ def page_paths(app: FastAPI) -> list[str]:
     )
 
 
-NO_PAGES = {"/favicon.ico", "/dev/mail.json"}
+NO_PAGES = {"/favicon.ico", "/dev/mail.json", "/dev/webhooks.json"}
 
 
 async def all_pages(browser: Browser, app: FastAPI, mails: CapturedMails) -> list[Page]:
