@@ -11,6 +11,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from portico.core import failpoints
 from portico.db.unit import Unit
 from portico.messaging.draining import run_due_jobs
+from portico.messaging.relay import relay_events
+from portico.messaging.repositories.jobs import JobRepository
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from portico.testing.mail import CapturedMails
@@ -383,3 +385,30 @@ async def test_two_runs_do_not_deliver_to_one_endpoint(
     assert not await claim(runtime.unit(), second, now)
     assert await claim(runtime.unit(), first, now)  # the same job, after its process was lost
     assert await claim(runtime.unit(), second, now + timedelta(seconds=31))
+
+
+@pytest.mark.bar("P10")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+async def test_endpoints_that_work_go_before_those_that_fail(
+    runtime: Runtime, make_endpoint: MakeEndpoint, clock: FrozenClock
+) -> None:
+    """With one slot, the retry of a dead endpoint that is due longer waits for the message of a healthy one."""
+    failing = await make_endpoint(answering(500))
+    await send(runtime, 1)
+    await run_due_jobs(runtime)
+    clock.advance(timedelta(seconds=10))
+    healthy = await make_endpoint()
+    await send(runtime, 2)
+    await relay_events(runtime)
+    names = ["webhooks.deliver"]
+
+    order = []
+    async with runtime.unit() as unit:
+        jobs = JobRepository(unit.session)
+        for _ in range(2):
+            (claimed,) = await jobs.claim_due(
+                "webhooks", names, worker="w", now=clock.now(), lease=timedelta(seconds=30), limit=1
+            )
+            order.append(claimed.arguments["endpoint_id"])
+
+    assert order == [str(healthy.id), str(failing.id)]

@@ -11,7 +11,7 @@ from portico.db.unit import Unit
 from portico.messaging import Jobs
 from portico.runtime import Runtime
 
-FAILING = -10
+FAILING = 10
 """The priority of endpoints that fail: those that work go first."""
 
 
