@@ -60,23 +60,33 @@ class PostgresTrips:
             return await self._engine.raw_connection()
         except (PoolTimeout, DBAPIError, OSError) as error:
             raise translated(error) from error
+        except (
+            self._driver.Error
+        ) as error:  # while a server starts or stops, and unlike others it comes unwrapped
+            raise translated(self._wrapped(error)) from error
 
     def _give_up(self, connection: PoolProxiedConnection, error: Exception) -> Never:
         """Raise the product's error for the driver's, as if the statement had gone through SQLAlchemy."""
         dialect = self.dialect
-        driver: Any = dialect.loaded_dbapi
         try:
             connection.dbapi_connection._handle_exception(error)  # type: ignore[union-attr]  # noqa: SLF001
-        except driver.Error as mapped:
+        except self._driver.Error as mapped:
             is_lost = dialect.is_disconnect(mapped, connection.dbapi_connection, None)
             if is_lost:
                 connection.invalidate(mapped)
-            known = DBAPIError.instance(
-                None, None, mapped, driver.Error, hide_parameters=True,
-                connection_invalidated=is_lost, dialect=dialect,
-            )  # fmt: skip
-            raise translated(known) from error
+            raise translated(self._wrapped(mapped, is_lost=is_lost)) from error
         except OSError as unreachable:
             connection.invalidate(unreachable)
             raise translated(unreachable) from error
         raise error
+
+    @property
+    def _driver(self) -> Any:
+        return self.dialect.loaded_dbapi
+
+    def _wrapped(self, error: Exception, *, is_lost: bool = False) -> BaseException:
+        """Return SQLAlchemy's error around one of its driver's."""
+        return DBAPIError.instance(
+            None, None, error, self._driver.Error, hide_parameters=True,
+            connection_invalidated=is_lost, dialect=self.dialect,
+        )  # fmt: skip
