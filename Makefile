@@ -16,7 +16,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-amqp test-nginx lint format types arch bar bench e2e docs lock clean serve-env dev-env chromium
+.PHONY: help serve test test-amqp test-nginx faults lint format types arch bar bench e2e docs lock clean serve-env dev-env chromium
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-amqp: dev-env ## run what needs a RabbitMQ, which it brings along (apt, wit
 
 test-nginx: dev-env ## restart two nodes behind a real nginx, twenty rounds under load
 	@exec $(bin)/python -m pytest tests/deploy -m "slow or not slow" $(ARGS)
+
+faults: dev-env ## kill it 10,000 times on each database, and look what is left (ARGS="--points 500")
+	@$(bin)/python -m tests.faults $(ARGS)
 
 lint: dev-env ## check style and formatting
 	@$(bin)/ruff check $(checked)
