@@ -94,7 +94,7 @@ class EndpointRepository(Repository[WebhookEndpoint]):
             .with_for_update(read=True, key_share=True)
         )
         return [
-            Subscriber(id_, tuple(names), resting is not None and resting > now)
+            Subscriber(id_, tuple(names), resting is not None, resting is not None and resting > now)
             for id_, names, resting in await self.session.execute(statement)
         ]
 

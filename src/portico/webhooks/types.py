@@ -52,10 +52,11 @@ class DeliverySort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """An enabled endpoint, as the fan-out sees it; one that `is_resting` is tried again by itself."""
+    """An enabled endpoint, as the fan-out sees it; one that `is_resting` after a failure is tried again by itself."""
 
     id: UUID
     event_names: tuple[str, ...]
+    is_failing: bool
     is_resting: bool
 
 

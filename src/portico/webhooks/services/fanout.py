@@ -23,7 +23,7 @@ async def write_deliveries(events: Sequence[OutboxEvent], unit: Unit, runtime: R
         heard = [event for event in events if hears(subscriber.event_names, event.name)]
         rows += [delivery_row(subscriber.id, event, now) for event in heard]
         if heard and not subscriber.is_resting:
-            enqueue_delivering(runtime, unit, subscriber.id)
+            enqueue_delivering(runtime, unit, subscriber.id, is_failing=subscriber.is_failing)
     if rows:
         await DeliveryRepository(unit.session).write(rows)
 
