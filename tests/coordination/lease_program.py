@@ -33,7 +33,8 @@ async def main(url: str, ttl: timedelta) -> None:
     async with coordination_lifespan(runtime, follows=False), runtime.get(Leases).hold("purge", ttl) as lease:
         tell(lease)
         while await asyncio.to_thread(sys.stdin.readline):
-            tell(lease, wrote=await writes(runtime, lease))
+            noticed = lease.is_lost
+            tell(lease, noticed=noticed, wrote=await writes(runtime, lease))
     await runtime.database.close()
 
 

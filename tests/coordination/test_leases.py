@@ -237,6 +237,6 @@ async def test_holder_that_was_frozen_past_its_lease_notices_and_writes_nothing(
             program.stdin.close()
             await program.wait()
 
-            assert (old["is_lost"], late["is_lost"], late["wrote"]) == (False, True, False)
+            assert (old["is_lost"], late["noticed"], late["wrote"]) == (False, True, False)
             assert late["token"] == old["token"] < new.token
             assert await subjects(runtime) == []

@@ -149,6 +149,17 @@ async def test_many_announcements_are_few_messages_and_the_last_is_heard(process
 
 
 @only_postgres
+async def test_what_is_announced_in_the_rest_after_a_message_is_said_at_its_end(process: Opens) -> None:
+    """Else the job that was written last would wait for a look."""
+    async with process() as here, process() as there:
+        other = Listener(there)
+        for _ in range(3):
+            here.announce("jobs")
+
+        assert await other.quiet() == 2
+
+
+@only_postgres
 async def test_wakeups_cost_the_revocation_log_nothing(
     process: Opens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
