@@ -139,7 +139,7 @@ def playing(made: Stages, kind: str, module: Any) -> Iterator[Deployment]:
     """Run a zygote with the stories of a module, and the world outside."""
     names = [story.name for story in module.STORIES]
     with made.stage(kind) as (url, folder), ExitStack() as stack:
-        urls: dict[str, str] = {}
+        urls: dict[str, Any] = {}
         if module is outside_stories:
             urls = asdict(stack.enter_context(outside(folder / "data")))
         yield stack.enter_context(deployment(url, folder, names, stories=module.__name__, **urls))

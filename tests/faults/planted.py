@@ -32,12 +32,15 @@ class PlantedStory(Story):
     """Says what the harness must find."""
 
     fault: ClassVar[str]
+    begins: ClassVar[float]
+    """Which part of its points may be passed over, because nobody comes to harm there."""
 
 
 class TwoTransactions(PlantedStory):
     """A person in one transaction, the password in the next one."""
 
     name = "planted_two_transactions"
+    begins = 0.7
     fault = "has no credential"
 
     async def act(self, world: World) -> None:
@@ -53,6 +56,7 @@ class RotationInTwoSteps(PlantedStory):
     """The family's leaf is taken away in one transaction, and its child made in the next one."""
 
     name = "planted_rotation"
+    begins = 0.45
     fault = "are not over together"
 
     async def prepare(self, world: World) -> None:
@@ -72,6 +76,7 @@ class AnswersTooEarly(PlantedStory):
     """The answer leaves before the commit."""
 
     name = "planted_early_answer"
+    begins = 0.6
     fault = "an acknowledged person is lost"
 
     async def act(self, world: World) -> None:
@@ -91,6 +96,7 @@ class MailBeforeCommit(PlantedStory):
     """A mail leaves from inside the transaction that is to cause it."""
 
     name = "planted_early_mail"
+    begins = 0.3
     fault = "is a phantom"
 
     async def act(self, world: World) -> None:
@@ -118,9 +124,7 @@ class MailBeforeCommit(PlantedStory):
                 template="planted",
                 recipient="ada@example.org",
                 status=MailStatus.SENT,
-                attempts=1,
                 created_at=now,
-                next_attempt_at=now,
                 sent_at=now,
             )
         )
@@ -130,6 +134,7 @@ class EventAfterCommit(PlantedStory):
     """A session is committed first, and announced in a transaction of its own."""
 
     name = "planted_late_event"
+    begins = 0.5
     fault = "session.created: announced {}"
 
     async def prepare(self, world: World) -> None:
@@ -163,6 +168,7 @@ class HandlerForgetsItsClaim(PlantedStory):
     """A job writes in a transaction of its own instead of the run's, and is done again."""
 
     name = "planted_second_transaction"
+    begins = 0.65
     fault = "2 effects of one job"
 
     async def act(self, world: World) -> None:

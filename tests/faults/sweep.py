@@ -82,10 +82,19 @@ class Deployment:
 
 @contextmanager
 def deployment(
-    url: str, folder: Path, names: Sequence[str], *, stories: str = STORIES, **outside: str
+    url: str,
+    folder: Path,
+    names: Sequence[str],
+    *,
+    stories: str = STORIES,
+    warm: int | None = None,
+    **outside: str,
 ) -> Iterator[Deployment]:
-    """Run a zygote on a migrated, empty database; `outside` are the URLs of sinks."""
-    order = {"url": url, "folder": str(folder), "stories": stories, "names": [*names], **outside}
+    """Run a zygote on a migrated, empty database; `outside` are the URLs of sinks.
+
+    It plays so many stories beforehand, to be `warm`: by default all of them.
+    """
+    order = {"url": url, "folder": str(folder), "stories": stories, "names": [*names[:warm]], **outside}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.zygote", json.dumps(order)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,

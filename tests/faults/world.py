@@ -13,11 +13,13 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 
 from portico.mail.captured import CapturedMail, read_folder
 from portico.messaging.draining import run_due_jobs
 from portico.messaging.execution import recover_lost
+from portico.messaging.models import JobRecord, OutboxRecord
+from portico.messaging.types import JobStatus
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from tests.integration.ground import make_superuser
@@ -136,6 +138,13 @@ class World:
         """Do all that is due: what relay, recovery and runner of a living server would do."""
         await recover_lost(self.runtime)
         await run_due_jobs(self.runtime)
+
+    async def is_worked_off(self) -> bool:
+        """Tell whether no event and no job is left."""
+        events = exists().where(OutboxRecord.dispatched_at.is_(None))
+        jobs = exists().where(JobRecord.status.in_([JobStatus.QUEUED, JobStatus.RUNNING]))
+        async with self.runtime.reads() as session:
+            return not await session.scalar(select(or_(events, jobs)))
 
     def pass_time(self, minutes: float) -> None:
         """Let the frozen clock run."""

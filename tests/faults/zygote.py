@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import jinja2
 from fastapi import FastAPI
+from jinja2.bccache import Bucket, BytecodeCache
 
 from portico.app import assemble
 from portico.composition import compose, opened
@@ -41,6 +43,34 @@ PATIENCE_SECONDS = 40.0
 WAITS = 3
 """How often time passes for what was put off; in sum less than the life of an access token."""
 type Lines = list[dict[str, Any]]
+
+
+class KeptTemplates(BytecodeCache):
+    """Keeps what Jinja has compiled: every child has an environment of its own, and would compile its mails again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give what was kept."""
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it."""
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+def keep_templates() -> None:
+    """Give every Jinja environment of this process and its children the same cache."""
+    made, kept = jinja2.Environment.__init__, KeptTemplates()
+
+    def with_cache(self: jinja2.Environment, *arguments: Any, **named: Any) -> None:
+        made(self, *arguments, **named)
+        self.bytecode_cache = kept
+
+    patched: Any = jinja2.Environment
+    patched.__init__ = with_cache
 
 
 class Zygote:
@@ -158,6 +188,8 @@ class Zygote:
             for _ in range(WAITS):
                 world.pass_time(2)
                 await world.work_off()
+                if await world.is_worked_off():
+                    break
             faults = [*await violations(world), *[fault async for fault in story.check(world)]]
         for fault in faults:
             tell({"fault": fault})
@@ -235,6 +267,7 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # what anything prints is no answer
     order = json.loads(sys.argv[1])
+    keep_templates()
     zygote = Zygote(order)
     zygote.warm_up(order["names"])
     os.write(answers, line_of({"ready": True}))
