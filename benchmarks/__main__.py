@@ -19,7 +19,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.afterwards import jobs_a_second, latencies, price_of_events, webhooks_a_second
+from benchmarks.afterwards import (
+    bare_celery_jobs_a_second,
+    jobs_a_second,
+    latencies,
+    price_of_events,
+    webhooks_a_second,
+)
 from benchmarks.figures import Figure, Plan, at_most
 from benchmarks.load import Answer, Result, Script, request, run
 from benchmarks.servers import Server, bare_server, portico, portico_environment, portico_server
@@ -93,8 +99,10 @@ def _by_celery(database: str, plan: Plan, folder: Path, environment: dict[str, s
         "PORTICO_JOBS__BROKER_URL": redis_url(60),
         "PORTICO_REDIS__URL": redis_url(61),
     }
+    portico(["migrate"], by_celery)
     yield from latencies(database, folder, by_celery, how="Celery on Valkey", most=100)
     yield from jobs_a_second(database, plan.jobs, by_celery, how="Celery on Valkey")
+    yield from bare_celery_jobs_a_second(database, plan.jobs, by_celery)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -19,6 +19,7 @@ from benchmarks.load import Answer, Script, request, run
 from benchmarks.servers import Server, portico, portico_server
 
 API = "/api/v1"
+BROKER = "PORTICO_JOBS__BROKER_URL"
 PASSWORD = "correct horse battery staple 42"
 
 
@@ -82,10 +83,22 @@ def latencies(
 def jobs_a_second(database: str, jobs: int, environment: Mapping[str, str], *, how: str) -> Iterator[Figure]:
     """Write jobs that do nothing, then measure how many a second are done."""
     _lab("enqueue", jobs, environment)
-    is_celery = "PORTICO_JOBS__BROKER_URL" in environment
+    is_celery = BROKER in environment
     with _worker(environment):
         rate = float(_lab("watch" if is_celery else "jobs", jobs, environment))
     yield Figure(database, f"jobs, {how}", rate, "1/s", "")
+
+
+def bare_celery_jobs_a_second(database: str, jobs: int, environment: Mapping[str, str]) -> Iterator[Figure]:
+    """Do the same with a Celery task that claims and ends the row by itself: what Celery alone costs."""
+    without_broker = {name: value for name, value in environment.items() if name != BROKER}
+    given = {**environment, "PYTHONPATH": str(Path.cwd())}
+    _lab("enqueue", jobs, without_broker)
+    subprocess.run([sys.executable, "-m", "benchmarks.bare_celery", "announce"], env=given, check=True)
+    program = [sys.executable, "-m", "celery", "-A", "benchmarks.bare_celery", "worker"]
+    with _process([*program, "-P", "threads", "-c", "16", "-l", "error"], given):
+        rate = float(_lab("watch", jobs, without_broker))
+    yield Figure(database, "jobs, bare Celery task with the same claim", rate, "1/s", "")
 
 
 def webhooks_a_second(database: str, folder: Path, environment: Mapping[str, str]) -> Iterator[Figure]:
@@ -118,7 +131,7 @@ def _lab(what: str, amount: int, environment: Mapping[str, str]) -> str:
 @contextmanager
 def _worker(environment: Mapping[str, str]) -> Iterator[None]:
     """Run `portico worker` where a broker is set; without one the lab works by itself."""
-    if "PORTICO_JOBS__BROKER_URL" not in environment:
+    if BROKER not in environment:
         yield
         return
     command = [str(Path(sys.executable).parent / "portico"), "worker"]
@@ -128,7 +141,13 @@ def _worker(environment: Mapping[str, str]) -> Iterator[None]:
         "PYTHONPATH": str(Path.cwd()),
         "PORTICO_LOGGING__LEVEL": "error",
     }
-    process = subprocess.Popen(command, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with _process(command, given):
+        yield
+
+
+@contextmanager
+def _process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:

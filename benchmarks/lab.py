@@ -90,14 +90,14 @@ async def enqueue(runtime: Runtime, count: int) -> None:
 
 
 async def do_jobs(runtime: Runtime, count: int) -> None:
-    """Print how many jobs a second are done until `count` are."""
-    before = await _done(runtime)
-    while (at_first := await _done(runtime)) == before:  # until whoever does them has started
+    """Print how many jobs a second are done, from the first one seen to be until none of `count` is left."""
+    while (at_first := await _left(runtime)) in {0, count}:  # until whoever does them has started
         await asyncio.sleep(0.01)
     begun = time.perf_counter()
-    while (done := await _done(runtime)) < before + count and time.perf_counter() - begun < 120:
-        await asyncio.sleep(0.1)
-    print(json.dumps((done - at_first) / (time.perf_counter() - begun)))
+    async with asyncio.timeout(120):
+        while await _left(runtime) > 0:
+            await asyncio.sleep(0.1)
+    print(json.dumps(at_first / (time.perf_counter() - begun)))
 
 
 async def deliver(runtime: Runtime, count: int) -> None:
@@ -116,9 +116,10 @@ async def deliver(runtime: Runtime, count: int) -> None:
     print(json.dumps(count / (time.perf_counter() - begun)))
 
 
-async def _done(runtime: Runtime) -> int:
+async def _left(runtime: Runtime) -> int:
     states = await runtime.get(Jobs).states()
-    return sum(state.counts.get(JobStatus.DONE, 0) for state in states)
+    unfinished = (JobStatus.QUEUED, JobStatus.RUNNING)
+    return sum(state.counts.get(status, 0) for state in states for status in unfinished)
 
 
 WORKS: dict[str, tuple[Callable[[Runtime, int], Awaitable[None]], bool]] = {
