@@ -19,11 +19,16 @@ class TransportGate:
         self._faults = 0
         self._opens_at = 0.0
 
+    @property
+    def left(self) -> timedelta | None:
+        """Return how much longer no message is tried; None if one may be."""
+        seconds = self._opens_at - self._clock.monotonic() if self._faults else 0.0
+        return timedelta(seconds=seconds) if seconds > 0 else None
+
     def shut(self) -> timedelta:
         """Note that the transport is down; return how long no message is tried."""
-        left = self._opens_at - self._clock.monotonic()
-        if left > 0:
-            return timedelta(seconds=left)
+        if (left := self.left) is not None:
+            return left
         pause = min(FIRST_PAUSE_SECONDS * 2**self._faults, LONGEST_PAUSE_SECONDS)
         self._faults = min(self._faults + 1, 10)
         self._opens_at = self._clock.monotonic() + pause

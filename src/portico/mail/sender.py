@@ -48,6 +48,8 @@ class MailSender:
             RetryLater: this message cannot leave at present.
             JobRefused: this message never can.
         """
+        if (pause := self._gate.left) is not None:
+            raise PauseQueue(pause, "the mail server is away")
         mail = await self._find(mail_id)
         if mail is None:
             return

@@ -33,6 +33,7 @@ JOBS = "jobs"
 DEFAULT_SLOTS = {"default": 8, "mail": 4, "webhooks": 16}
 SLOTS_OF_OTHERS = 4
 BEATS_A_LEASE = 3
+COALESCED_SECONDS = 0.002
 CANCEL_SECONDS = 5.0
 """How long a run that was cancelled may take to end before the process stops all the same."""
 
@@ -60,6 +61,8 @@ class JobRunner:
         self._running: dict[asyncio.Task[None], ClaimedJob] = {}
         self._paused_until: dict[str, float] = {}
         self._woken: set[str] = set()
+        """Queues in which a job may be due, as far as somebody told us."""
+        self._looks_at = 0.0
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_stopping = False
@@ -134,9 +137,10 @@ class JobRunner:
                 await asyncio.wait_for(self._wake.wait(), self._settings.poll.total_seconds())
 
     async def _start_due(self) -> None:
-        woken, self._woken = self._woken, set()
         free = self._free()
-        for queue in await self._queues_to_claim(free, woken):
+        woken = self._woken & free.keys()
+        self._woken -= woken  # the others wait for a slot, or for the end of their pause
+        for queue in [*woken, *await self._found_due(free.keys() - woken)]:
             claimed = await self._claim(queue, free[queue])
             for job in claimed:
                 self._start(job)
@@ -153,14 +157,16 @@ class JobRunner:
             if slots > taken[queue] and self._paused_until.get(queue, 0.0) <= now
         }
 
-    async def _queues_to_claim(self, free: Mapping[str, int], woken: Collection[str]) -> list[str]:
-        """Return the queues worth a write: those that somebody woke us for, and those that a read finds due."""
-        quiet = [queue for queue in free if queue not in woken]
+    async def _found_due(self, quiet: Collection[str]) -> list[str]:
+        """Return those queues that nobody woke us for in which a job is due; once every `jobs.poll` a read tells."""
+        now = asyncio.get_running_loop().time()
+        if now < self._looks_at:
+            return []
+        self._looks_at = now + self._settings.poll.total_seconds()
         async with self._runtime.reads() as session:
-            due = await JobRepository(session).queues_with_due(
-                quiet, self._registry.names, self._runtime.clock.now()
+            return await JobRepository(session).queues_with_due(
+                list(quiet), self._registry.names, self._runtime.clock.now()
             )
-        return [queue for queue in free if queue in woken or queue in due]
 
     async def _claim(self, queue: str, limit: int) -> list[ClaimedJob]:
         async with self._runtime.unit() as unit:
@@ -180,8 +186,9 @@ class JobRunner:
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        self._wake.set()
+        queue = self._running.pop(task).queue
+        if queue in self._woken:  # soon, so that jobs which end side by side make room for as many at once
+            asyncio.get_running_loop().call_later(COALESCED_SECONDS, self._wake.set)
 
     async def _run(self, job: ClaimedJob) -> None:
         try:
