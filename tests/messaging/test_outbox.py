@@ -1,6 +1,8 @@
 """The outbox: every committed event reaches everybody who hears it, none that was not committed."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -319,6 +321,23 @@ def test_every_event_survives_its_storage() -> None:
     assert len(kinds) > 15
     for kind in kinds:
         assert kind.is_internal or kind.__dataclass_fields__.keys() >= {"id", "at"}
+
+
+@pytest.mark.bar("P38")
+@pytest.mark.parametrize("ends", ["commits", "rolls back"])
+async def test_unit_is_freed_with_what_was_written_in_it(runtime: Runtime, ends: str) -> None:
+    """A table of units beside them once kept each that had emitted, 5 kB a sign-in, for the life of the process."""
+    unit = runtime.unit()
+    with suppress(ZeroDivisionError):
+        async with unit:
+            await runtime.get(EventBus).emit(OrderPlaced(at=runtime.clock.now(), order="one"), unit)
+            if ends == "rolls back":
+                raise ZeroDivisionError
+    alive = weakref.ref(unit)
+    del unit
+    gc.collect()
+
+    assert alive() is None
 
 
 class TestSavepoints:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -67,17 +68,39 @@ async def test_cron_means_utc_and_begins_with_its_next_time(runtime: Runtime, cl
 
 
 @pytest.mark.bar("P12")
-async def test_tick_is_made_once_by_several_processes(runtime: Runtime, clock: FrozenClock) -> None:
+@pytest.mark.parametrize(
+    "ticks", [25, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
+)
+async def test_tick_is_made_once_by_several_processes(
+    runtime: Runtime, clock: FrozenClock, ticks: int
+) -> None:
+    """One of the four sleeps through every tenth tick, in the middle of making it, and wakes up much later."""
     nodes = [scheduler(runtime) for _ in range(4)]
     for node in nodes:
         await node.tick()
     made = 0
-    for _ in range(25):
+    for number in range(ticks):
         clock.advance(MINUTE)
+        asleep = asyncio.create_task(_overslept(runtime, clock)) if number % 10 == 0 else None
         made += sum(await asyncio.gather(*(node.tick() for node in nodes)))
+        if asleep is not None:
+            made += await asleep
         await run_due_jobs(runtime)
 
-    assert (made, len(ran)) == (25, 25)
+    assert (made, len(ran)) == (ticks, ticks)
+
+
+async def _overslept(runtime: Runtime, clock: FrozenClock) -> int:
+    """Read that a tick is due, sleep until the others have made it, go on."""
+    sleeper = scheduler(runtime)
+    original = sleeper._make
+
+    async def make_late(*arguments: Any) -> bool:
+        await asyncio.sleep(0.02)
+        return await original(*arguments)
+
+    sleeper._make = make_late  # type: ignore[method-assign]
+    return await sleeper.tick()
 
 
 @pytest.mark.bar("P12", "P22")

@@ -44,6 +44,9 @@ class Unit:
         self._before_commit: list[Hook] = []
         self._around_savepoints: list[tuple[Hook, Callable[[], None]]] = []
         self._after_commit: list[Hook] = []
+        self.attached: dict[type, object] = {}
+        """What higher floors keep for the life of this unit, by its class; not in a table of their own beside it, where
+        a value that knows its unit would keep both for ever."""
 
     @property
     def session(self) -> AsyncSession:
@@ -144,6 +147,12 @@ class Unit:
             await session.close()
         for hook in self._after_commit:
             await hook()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of hooks, which know this unit: without the circle it is freed at once, not when garbage is looked for."""
+        self._before_commit, self._around_savepoints, self._after_commit = [], [], []
+        self.attached = {}
 
     async def _commit(self, session: AsyncSession) -> None:
         await session.flush()
@@ -161,6 +170,7 @@ class Unit:
         if session is None:
             return
         self._finished = True
+        self._forget()
         await _quietly_rolled_back(session)
         await session.close()
 

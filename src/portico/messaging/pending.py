@@ -5,7 +5,6 @@ After the commit whoever has to work on it is woken.
 """
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from portico.core import failpoints
 from portico.db.unit import Unit
@@ -19,7 +18,6 @@ class Pending:
     """The events and jobs of one unit of work."""
 
     __slots__ = (
-        "__weakref__",
         "_events",
         "_is_hooked",
         "_jobs",
@@ -84,9 +82,6 @@ class Pending:
             await wake.runner(self._queues)
 
 
-_pending: WeakKeyDictionary[Unit, Pending] = WeakKeyDictionary()
-
-
 def pending_of(runtime: Runtime, unit: Unit) -> Pending:
     """Return what `unit` adds to its commit.
 
@@ -95,7 +90,7 @@ def pending_of(runtime: Runtime, unit: Unit) -> Pending:
     """
     if not unit.is_open:
         raise RuntimeError("events and jobs are written inside `async with unit:`")
-    pending = _pending.get(unit)
-    if pending is None:
-        pending = _pending[unit] = Pending(runtime, unit)
+    pending = unit.attached.get(Pending)
+    if not isinstance(pending, Pending):
+        pending = unit.attached[Pending] = Pending(runtime, unit)
     return pending
