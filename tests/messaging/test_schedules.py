@@ -99,7 +99,7 @@ async def _overslept(runtime: Runtime, clock: FrozenClock) -> int:
         await asyncio.sleep(0.02)
         return await original(*arguments)
 
-    sleeper._make = make_late  # type: ignore[method-assign]
+    sleeper._make = make_late  # type: ignore[method-assign,assignment]
     return await sleeper.tick()
 
 

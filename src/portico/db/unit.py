@@ -150,7 +150,7 @@ class Unit:
         self._forget()
 
     def _forget(self) -> None:
-        """Let go of hooks, which know this unit: without the circle it is freed at once, not when garbage is looked for."""
+        """Let go of the hooks, which know this unit: without the circle it is freed at once."""
         self._before_commit, self._around_savepoints, self._after_commit = [], [], []
         self.attached = {}
 
