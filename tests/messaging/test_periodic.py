@@ -50,6 +50,27 @@ async def test_wake_does_not_wait_for_the_turn(runtime: Runtime) -> None:
     await runner.stop()
 
 
+async def test_wakes_that_may_wait_are_one_run(runtime: Runtime) -> None:
+    runs: list[float] = []
+
+    async def work(_: Runtime) -> None:
+        runs.append(asyncio.get_running_loop().time())
+
+    runner = PeriodicRunner(runtime, [Periodic("rare", timedelta(hours=1), work)])
+    runner.start()
+    await asyncio.sleep(0.02)
+    for _ in range(5):
+        runner.wake("rare", within=0.05)
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.1)
+    runner.wake("rare", within=0.01)
+    await asyncio.sleep(0.1)
+    await runner.stop()
+
+    assert len(runs) == 3
+    assert runs[1] - runs[0] >= 0.05
+
+
 async def test_stopping_lets_a_run_end_and_begins_no_other(runtime: Runtime) -> None:
     """Cancelled inside a transaction, a connection once came back to its pool with a traceback in the log."""
     begun, ended = asyncio.Event(), []

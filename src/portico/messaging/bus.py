@@ -133,11 +133,12 @@ class EventBus:
         for handler in self._handlers.get(type(event), ()):
             await handler(event, unit, self._runtime)
         if not event.is_internal:
-            pending_of(self._runtime, unit).add_event(self._row(event))
+            is_urgent = event.name in self._later
+            pending_of(self._runtime, unit).add_event(self._row(event), is_urgent=is_urgent)
 
     def rehearse(self, event: Event, unit: Unit) -> None:
         """Do the writing of `emit` and tell nobody: for work inside a savepoint that is taken back unseen."""
-        pending_of(self._runtime, unit).add_event(self._row(event))
+        pending_of(self._runtime, unit).add_event(self._row(event), is_urgent=event.name in self._later)
 
     def later(self, name: str) -> Sequence[EventJob]:
         """Return the jobs that tell of events called `name`."""

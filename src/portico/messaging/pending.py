@@ -20,6 +20,7 @@ class Pending:
     __slots__ = (
         "_events",
         "_is_hooked",
+        "_is_urgent",
         "_jobs",
         "_queues",
         "_runtime",
@@ -34,12 +35,14 @@ class Pending:
         self._jobs: list[dict[str, Any]] = []
         self._queues: set[str] = set()
         self._wakes_relay = False
+        self._is_urgent = False
         self._is_hooked = False
 
-    def add_event(self, row: dict[str, Any]) -> None:
-        """Write an event with the commit."""
+    def add_event(self, row: dict[str, Any], *, is_urgent: bool) -> None:
+        """Write an event with the commit; an urgent one wakes the relay, others let it come round soon."""
         self._hook()
         self._wakes_relay = True
+        self._is_urgent = self._is_urgent or is_urgent
         self._events.append(row)
 
     def add_job(self, row: dict[str, Any], *, is_due: bool) -> None:
@@ -77,7 +80,7 @@ class Pending:
     async def _wake(self) -> None:
         wake = self._runtime.get(Wake)
         if self._wakes_relay:
-            await wake.relay()
+            await wake.relay(is_urgent=self._is_urgent)
         if self._queues:
             await wake.runner(self._queues)
 

@@ -36,6 +36,7 @@ class PeriodicRunner:
         self._works = works
         self._wakes = {work.name: asyncio.Event() for work in works}
         self._tasks: list[asyncio.Task[None]] = []
+        self._soon: set[str] = set()
         self._is_stopping = False
 
     def start(self) -> None:
@@ -55,10 +56,22 @@ class PeriodicRunner:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def wake(self, name: str) -> None:
-        """Make the work called `name` run now, or right after its present run; unknown names do nothing."""
-        if event := self._wakes.get(name):
+    def wake(self, name: str, *, within: float = 0.0) -> None:
+        """Make the work called `name` run now, or right after its present run; unknown names do nothing.
+
+        With `within` it runs so many seconds later at the latest; calls that meet are one run.
+        """
+        if (event := self._wakes.get(name)) is None:
+            return
+        if not within:
             event.set()
+        elif name not in self._soon:
+            self._soon.add(name)
+            asyncio.get_running_loop().call_later(within, self._now, name)
+
+    def _now(self, name: str) -> None:
+        self._soon.discard(name)
+        self._wakes[name].set()
 
     def has(self, name: str) -> bool:
         """Tell whether this process does the work called `name`."""

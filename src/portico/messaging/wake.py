@@ -18,6 +18,9 @@ ANNOUNCE = "jobs.announce"
 PUBLISH = "events.publish"
 """The periodic work that publishes events to a broker."""
 
+SOON_SECONDS = 0.2
+"""How long events that only webhooks may hear of wait for others: a busy server fans out five times a second."""
+
 
 class Wake:
     """Wakes the relay and the runner of this process, and others where this one cannot do the work now."""
@@ -25,13 +28,13 @@ class Wake:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def relay(self) -> None:
-        """Tell that events were committed."""
+    async def relay(self, *, is_urgent: bool = True) -> None:
+        """Tell that events were committed; those that no feature here waits for may wait for each other."""
         periodics = self._runtime.find(PeriodicRunner)
         if periodics is None:
             self._announce(RELAY)
         else:
-            periodics.wake(RELAY)
+            periodics.wake(RELAY, within=0.0 if is_urgent else SOON_SECONDS)
             periodics.wake(PUBLISH)
 
     async def runner(self, queues: Collection[str]) -> None:

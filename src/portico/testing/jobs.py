@@ -21,7 +21,7 @@ class DoesAtOnce(Wake):
         super().__init__(runtime)
         self._is_at_it = False
 
-    async def relay(self) -> None:
+    async def relay(self, *, is_urgent: bool = True) -> None:
         """Do what is due."""
         await self._do()
 
