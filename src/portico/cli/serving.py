@@ -137,7 +137,7 @@ def banner(settings: Settings, setup_link: str | None) -> str:
     if settings.serves_api_reference:
         places.append(("API reference", "/docs"))
     if settings.is_development:
-        places.append(("Mail viewer", "/dev/mail"))
+        places += [("Mail viewer", "/dev/mail"), ("Webhooks", "/dev/webhooks")]
     lines = ["", f"  {settings.name} on {url}", ""]
     lines += [f"  {label:<14} {url}{path}" for label, path in places]
     if setup_link:
