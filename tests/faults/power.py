@@ -30,8 +30,8 @@ _TruncateCall = ctypes.CFUNCTYPE(ctypes.c_int, _FILE, ctypes.c_int64)
 _SyncCall = ctypes.CFUNCTYPE(ctypes.c_int, _FILE, ctypes.c_int)
 _DeleteCall = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int)
 _OpenCall = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, _FILE, ctypes.c_int, ctypes.POINTER(ctypes.c_int)
-)
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, _FILE, ctypes.c_int, ctypes.POINTER(ctypes.c_int)
+)  # the name as an address: SQLite keeps it for the life of the file, and reads what stands behind it
 _Methods = ctypes.c_void_p * _METHODS
 
 
@@ -224,11 +224,11 @@ def _opening(original: _Vfs, disk: Disk, keep: list[Any]) -> Any:
     tables: dict[int, Any] = {}
     paths: dict[int, str] = {}
 
-    def opened(vfs: int, name: bytes | None, file: int, flags: int, out_flags: Any) -> int:
+    def opened(vfs: int, name: int | None, file: int, flags: int, out_flags: Any) -> int:
         status: int = open_file(vfs, name, file, flags, out_flags)
         methods = ctypes.c_void_p.from_address(file)
         if status == SQLITE_OK and name is not None and methods.value:
-            paths[file] = Path(name.decode()).name
+            paths[file] = Path(ctypes.string_at(name).decode()).name
             if methods.value not in tables:
                 tables[methods.value] = _noting(methods.value, disk, paths, keep)
             methods.value = ctypes.addressof(tables[methods.value])
