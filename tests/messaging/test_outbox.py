@@ -224,6 +224,39 @@ async def test_event_of_another_release_waits_for_it_and_holds_up_no_other(
     assert {event.order for _, event in heard} == {"of today", "of tomorrow"}
 
 
+async def test_job_that_tells_of_an_event_of_another_release_waits_for_it(
+    runtime: Runtime, clock: FrozenClock
+) -> None:
+    """Fanned out by a newer process, claimed by an older one, which knows the subscriber and not the version."""
+    await place(runtime, "of tomorrow")
+    await relay_events(runtime)
+    async with runtime.unit() as unit:
+        jobs = (await unit.session.scalars(select(JobRecord))).all()
+        for job in jobs:
+            job.arguments = {**job.arguments, "version": 99}
+    await run_due_jobs(runtime)
+    waiting = await runtime.get(Jobs).list_newest()
+    async with runtime.unit() as unit:
+        for job in (await unit.session.scalars(select(JobRecord))).all():
+            job.arguments = {**job.arguments, "version": 2}
+    clock.advance(timedelta(minutes=2))
+    await run_due_jobs(runtime)
+
+    assert {(job.status, job.attempts) for job in waiting} == {(JobStatus.QUEUED, 0)}
+    assert {event.order for _, event in heard} == {"of tomorrow"}
+
+
+async def test_job_whose_event_is_none_is_given_up(runtime: Runtime) -> None:
+    await place(runtime, "broken")
+    await relay_events(runtime)
+    async with runtime.unit() as unit:
+        await unit.session.execute(update(JobRecord).values(arguments={"name": "test.order_placed"}))
+
+    await run_due_jobs(runtime)
+
+    assert {job.status for job in await runtime.get(Jobs).list_newest()} == {JobStatus.DEAD}
+
+
 async def test_event_that_cannot_be_fanned_out_holds_up_no_other_and_goes_later(
     runtime: Runtime, clock: FrozenClock
 ) -> None:

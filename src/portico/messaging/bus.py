@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from portico.db.unit import Unit
+from portico.messaging.errors import PayloadInvalid
 from portico.messaging.events import Event, restore_event
 from portico.messaging.jobs import DEFAULT_QUEUE, Job
 from portico.messaging.pending import pending_of
@@ -93,7 +94,10 @@ class EventJob(Job[...]):
             UnknownEvent: this release does not know it.
             PayloadInvalid: it does not fit.
         """
-        known = (arguments[name] for name in ("name", "version", "id", "at", "payload"))
+        try:
+            known = [arguments[name] for name in ("name", "version", "id", "at", "payload")]
+        except (KeyError, TypeError):
+            raise PayloadInvalid("not an event") from None
         return {"event": restore_event(*known)}
 
     async def run(self, run: JobRun, arguments: Any) -> None:

@@ -5,37 +5,31 @@ from uuid import UUID
 from portico.messaging.execution import execute
 from portico.messaging.jobs import JobRegistry
 from portico.messaging.relay import relay_events
-from portico.messaging.repositories.jobs import JobRepository
+from portico.messaging.repositories.jobs import JobRepository, JobTrips
 from portico.messaging.runner import worker_name
 from portico.messaging.runs import PauseQueue
-from portico.messaging.types import ClaimedJob, JobStatus
+from portico.messaging.types import JobStatus
 from portico.runtime import Runtime
 
 
 async def run_job(runtime: Runtime, job_id: UUID) -> JobStatus | None:
     """Claim one job and run it to its end; None if it is not due, taken, over, or of another release.
 
-    Nothing renews its lease: the caller does, or the job is short. Celery's workers and the tests call this.
+    Nothing renews its lease: the job is short, or `JobRunner.run_one` is what is wanted.
     """
-    claimed = await claim_job(runtime, job_id)
+    claimed = await JobTrips(runtime.database.trips).claim(
+        job_id,
+        runtime.get(JobRegistry).names,
+        worker=worker_name(),
+        now=runtime.clock.now(),
+        lease=runtime.settings.jobs.lease,
+    )
     if claimed is None:
         return None
     try:
         return await execute(runtime, claimed)
     except PauseQueue:
         return JobStatus.QUEUED
-
-
-async def claim_job(runtime: Runtime, job_id: UUID) -> ClaimedJob | None:
-    """Claim one job if it is due."""
-    async with runtime.unit() as unit:
-        return await JobRepository(unit.session).claim(
-            job_id,
-            runtime.get(JobRegistry).names,
-            worker=worker_name(),
-            now=runtime.clock.now(),
-            lease=runtime.settings.jobs.lease,
-        )
 
 
 async def run_due_jobs(runtime: Runtime) -> int:

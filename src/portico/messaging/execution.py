@@ -25,8 +25,10 @@ log = structlog.get_logger("portico.jobs")
 NOTING_TRIES = 5
 """How often it is tried to write down how a run ended, with 1, 2, 4, 8 s in between, before its lease is left to run
 out."""
-FINAL = (PayloadInvalid, UnknownEvent, JobRefused)
+FINAL = (PayloadInvalid, JobRefused)
 """What no further attempt can mend."""
+UNKNOWN_WAIT = timedelta(minutes=1)
+"""How long a job waits that tells of an event which only another release knows; no attempt is counted."""
 
 
 class Cancelled(Exception):
@@ -144,11 +146,13 @@ class _Noting:
         if isinstance(error, FINAL):
             return True
         is_counted = error.counted if isinstance(error, RetryLater) else not isinstance(error, GivenBack)
-        return is_counted and self._run.is_last_attempt
+        return is_counted and not isinstance(error, UnknownEvent) and self._run.is_last_attempt
 
     def _wait(self, error: BaseException) -> tuple[timedelta, bool]:
         if isinstance(error, GivenBack):
             return timedelta(0), False
+        if isinstance(error, UnknownEvent):
+            return UNKNOWN_WAIT, False
         if isinstance(error, RetryLater):
             return error.after, error.counted
         return self._definition.backoff.after(self._run.attempt, self._runtime.entropy), True
@@ -181,10 +185,10 @@ async def recover_lost(runtime: Runtime) -> int:
     now, registry = runtime.clock.now(), runtime.get(JobRegistry)
     async with runtime.unit() as unit:
         jobs = JobRepository(unit.session)
-        lost = [each for each in await jobs.lock_lost(now, 100) if registry.find(each.name) is not None]
+        lost = await jobs.lock_lost(now, registry.names, 100)
         for each in lost:
             definition = registry.find(each.name)
-            assert definition is not None  # noqa: S101 - filtered above
+            assert definition is not None  # noqa: S101 - asked for by name
             reason = f"its worker {each.worker or ''} went away during attempt {each.attempts}"
             if each.attempts >= definition.attempts:
                 await jobs.bury(each, reason, now)

@@ -107,14 +107,6 @@ class JobRepository(Repository[JobRecord]):
         claimed = await self._claim(JobRecord.id.in_(select(due.c.id)), worker, now, lease)
         return sorted(claimed, key=lambda each: (each.priority, each.run_at))
 
-    async def claim(
-        self, job_id: UUID, names: Sequence[str], *, worker: str, now: datetime, lease: timedelta
-    ) -> ClaimedJob | None:
-        """Take one job if it is due and this release knows it."""
-        due = and_(JobRecord.id == job_id, _is_due(now, names))
-        claimed = await self._claim(due, worker, now, lease)
-        return claimed[0] if claimed else None
-
     async def _claim(
         self, which: ColumnElement[bool], worker: str, now: datetime, lease: timedelta
     ) -> list[ClaimedJob]:
@@ -152,8 +144,8 @@ class JobRepository(Repository[JobRecord]):
         rows: Any = await self.session.execute(statement)
         return {(row[0], row[1]): row[2] for row in rows}
 
-    async def lock_lost(self, now: datetime, limit: int) -> list[LostJob]:
-        """Return running jobs whose lease has run out, for this transaction to decide upon."""
+    async def lock_lost(self, now: datetime, names: Sequence[str], limit: int) -> list[LostJob]:
+        """Return running jobs of these names whose lease has run out, for this transaction to decide upon."""
         until = func.clock_timestamp() if self._is_postgresql else now
         statement = (
             select(
@@ -164,7 +156,11 @@ class JobRepository(Repository[JobRecord]):
                 JobRecord.attempts,
                 JobRecord.worker,
             )
-            .where(JobRecord.status == JobStatus.RUNNING, JobRecord.claimed_until < until)
+            .where(
+                JobRecord.status == JobStatus.RUNNING,
+                JobRecord.claimed_until < until,
+                JobRecord.name.in_(names),
+            )
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
