@@ -18,7 +18,7 @@ from tests.faults.sweep import Deployment, deployment, spread
 pytestmark = pytest.mark.timeout(600)
 
 SCALE = int(os.environ.get("PORTICO_TEST_SCALE", "1"))
-POINTS = 56 * SCALE
+POINTS = 120 * SCALE
 MOMENTS = 8 * SCALE
 OUTSIDE_POINTS = 12 * SCALE
 WARM = 3

@@ -133,7 +133,7 @@ class Wakes(PeriodicRunner):
         super().__init__(runtime, [])
         self.woken: list[str] = []
 
-    def wake(self, name: str) -> None:
+    def wake(self, name: str, *, within: float = 0.0) -> None:
         self.woken.append(name)
 
 
