@@ -20,6 +20,7 @@ from portico.core.settings import FeatureSettings, Settings
 from portico.core.settings_sources import refuse_unknown_settings
 from portico.db.chains import Chain, check_chain, portico_chain, team_chain
 from portico.db.database import Database, database_url
+from portico.db.privileges import application_role
 from portico.feature import Feature, FeatureSet
 from portico.http.idempotency import sweep_answers
 from portico.messaging import EventBus, Jobs, Periodic, Schedule
@@ -126,10 +127,10 @@ def chains_of(features: Sequence[Feature]) -> list[Chain]:
 
 
 def migrator_of(settings: Settings, features: Sequence[Feature]) -> "Migrator":
-    """Return the migrator for the application's database, connecting as the owner of the tables."""
+    """Return the migrator for the application's database, which connects as the owner and grants the application."""
     from portico.db.migrator import Migrator  # Alembic is heavy, and a server does without it
 
-    return Migrator(database_url(settings, owner=True), chains_of(features))
+    return Migrator(database_url(settings, owner=True), chains_of(features), application_role(settings))
 
 
 async def check_schema(runtime: Runtime) -> None:

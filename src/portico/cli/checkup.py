@@ -16,12 +16,14 @@ from portico.coordination.redis import describe_redis
 from portico.core.logging import configure_logging
 from portico.core.settings import Settings
 from portico.db.database import database_url
+from portico.db.privileges import look_at_role
 from portico.feature import FeatureSet
 from portico.runtime import Runtime
 
 type Check = Callable[[Runtime], Awaitable[str]]
 LARGEST_SKEW = timedelta(seconds=5)
 LONGEST_CHECK_SECONDS = 10
+SEPARATE_ROLES = "serve as a role that owns nothing, and `migrate` as the one of PORTICO_DATABASE__OWNER_URL"
 
 
 class Unsound(Exception):
@@ -96,6 +98,18 @@ async def _migrations(runtime: Runtime) -> str:
     return "up to date"
 
 
+async def _privileges(runtime: Runtime) -> str:
+    if runtime.database.is_sqlite:
+        return "SQLite has no roles"
+    async with runtime.database.reader.connect() as connection:
+        role = await look_at_role(connection)
+    if role.excess is None:
+        return f"{role.name} owns nothing"
+    if runtime.settings.is_production:
+        raise Unsound(f"{role.name} {role.excess}: {SEPARATE_ROLES}")
+    return f"{role.name} {role.excess}; in production it must not"
+
+
 async def _clock(runtime: Runtime) -> str:
     if runtime.database.is_sqlite:
         return "the database shares this machine's clock"
@@ -119,6 +133,7 @@ GROUND_CHECKS: tuple[tuple[str, Check], ...] = (
     ("settings", _settings),
     ("database", _database),
     ("migrations", _migrations),
+    ("privileges", _privileges),
     ("clock", _clock),
     ("storage", _storage),
     ("redis", describe_redis),

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from portico.db.base import Base
 from portico.db.chains import Chain, check_chain, folder_of, portico_chain
 from portico.db.database import prepare_sqlite
+from portico.db.privileges import grant_privileges
 
 LOCK_KEY = 0x706F7274
 """The advisory lock under which chains run on PostgreSQL ("port" in ASCII)."""
@@ -39,11 +40,15 @@ def configuration(chain: Chain, connection: Connection | None = None) -> Config:
 
 
 class Migrator:
-    """Runs chains on one database, as the role that owns the tables."""
+    """Runs chains on one database, as the role that owns the tables.
 
-    def __init__(self, url: URL, chains: Sequence[Chain] = ()) -> None:
+    `application_role` is the role that serves, where it is another one: it is granted what it needs and no more.
+    """
+
+    def __init__(self, url: URL, chains: Sequence[Chain] = (), application_role: str | None = None) -> None:
         self._url = url
         self._chains = list(chains) or [portico_chain()]
+        self._application_role = application_role
 
     async def upgrade(self, revision: str = "head") -> None:
         """Bring every chain to `revision`; nothing happens where it stands there already."""
@@ -85,6 +90,8 @@ class Migrator:
         async with self._connected() as connection:
             await _lock(connection)
             await connection.run_sync(lambda sync: action(configuration(chain, sync)))
+            if self._application_role is not None:
+                await connection.run_sync(grant_privileges, self._application_role, self._chains)
             await _check_foreign_keys(connection)
             await connection.commit()
 

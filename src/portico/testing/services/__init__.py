@@ -12,6 +12,8 @@ The classes are servers of one's own, as context managers, for tests that stop, 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urlsplit
 
 from portico.testing.services import databases, sharing
@@ -22,12 +24,15 @@ __all__ = [
     "Nats",
     "Postgres",
     "Rabbit",
+    "Roles",
     "ServiceError",
     "ServiceMissing",
     "StopMode",
     "Valkey",
     "amqp_url",
+    "as_role",
     "create_database",
+    "database_roles",
     "drop_database",
     "durable_postgres",
     "nats_url",
@@ -36,17 +41,43 @@ __all__ = [
 ]
 
 
+OWNER, APPLICATION = "portico_test_owner", "portico_test_application"
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The names of two roles of PostgreSQL: who migrates, and who serves."""
+
+    owner: str
+    application: str
+
+
 def postgres_url() -> str:
     """Return the maintenance database of the session's PostgreSQL, as superuser: `postgresql://…/postgres`."""
     return os.environ.get("PORTICO_TEST_POSTGRES_URL") or sharing.shared(Postgres).url
 
 
-def create_database(name: str, template: str | None = None) -> str:
+def create_database(name: str, template: str | None = None, owner: str | None = None) -> str:
     """Create a database in the session's PostgreSQL, empty or as a copy (about 60 ms), and return its URL.
 
     Nobody may be connected to the template meanwhile. May be called inside an event loop, which it blocks.
     """
-    return databases.create(postgres_url(), name, template)
+    return databases.create(postgres_url(), name, template, owner)
+
+
+@cache
+def database_roles() -> Roles:
+    """Return two roles of the session's PostgreSQL that are no superusers: one to own tables, one to serve.
+
+    They are made where they are missing, which takes a superuser or a role that may create roles.
+    """
+    databases.make_roles(postgres_url(), (OWNER, APPLICATION))
+    return Roles(OWNER, APPLICATION)
+
+
+def as_role(url: str, role: str) -> str:
+    """Return the URL of a database for one of `database_roles`."""
+    return databases.with_role(url, role)
 
 
 def drop_database(name: str) -> None:

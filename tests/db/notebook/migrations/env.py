@@ -1,0 +1,5 @@
+"""Alembic's entry."""
+
+from portico.db.migrations.env import run
+
+run()
