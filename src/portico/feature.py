@@ -3,10 +3,11 @@
 A team's own product is one more `Feature`; see `docs/architecture.md`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,8 +17,12 @@ from portico.core.permissions import Permission
 from portico.core.settings import FeatureSettings
 from portico.db.unit import Unit
 from portico.http.authentication import Authenticator
+from portico.http.policies import Policy
 from portico.messaging import Job, LaterSubscription, Periodic, Schedule, Subscription, Tap
 from portico.runtime import Runtime
+
+type LoadResource = Callable[[UUID, AsyncSession], Awaitable[object | None]]
+"""Finds a thing by its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,13 @@ class Feature:
     periodics: Sequence[Periodic] = ()
     """What each process repeats for itself. Work for the whole deployment is a schedule."""
     permissions: type[Permission] | None = None
+    roles: Mapping[str, Collection[Permission]] = field(default_factory=dict)
+    """What roles hold of the feature's permissions, by the role's name: of `OrganizationRole`, of `PlatformRole`, or a
+    name of the feature's own, which makes one more role of organizations. Owners and superusers hold all unnamed."""
+    policies: Mapping[Permission, Policy] = field(default_factory=dict)
+    """What is asked besides the role, where a service says `authorize(…, resource)`."""
+    resources: Mapping[str, LoadResource] = field(default_factory=dict)
+    """How `portico authz explain` finds a thing that a policy speaks of, by its kind: `document`."""
     settings: type[FeatureSettings] | None = None
     ports: Mapping[type, Callable[[Runtime], Any]] = field(default_factory=dict)
     lifespan: Callable[[Runtime], AbstractAsyncContextManager[None]] | None = None

@@ -8,7 +8,7 @@ import pytest
 from portico.access.models import RoleGrant
 from portico.access.services import Grants
 from portico.access.types import PlatformRole
-from portico.admin.errors import RightsNotHeld
+from portico.access.errors import RightsNotHeld
 from portico.admin.services import Invitations, People
 from portico.audit.models import AuditEntry
 from portico.core.ids import PrincipalId

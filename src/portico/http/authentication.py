@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from starlette.types import Scope
 
@@ -24,6 +25,8 @@ class PrincipalKind(StrEnum):
     USER = "user"
     SERVICE_ACCOUNT = "service_account"
     CLIENT = "client"
+    ORGANIZATION = "organization"
+    """An organization itself, by a key that is nobody's own; its id is the organization's."""
 
 
 class CredentialKind(StrEnum):
@@ -32,6 +35,8 @@ class CredentialKind(StrEnum):
     COOKIE = "cookie"
     BEARER = "bearer"
     API_KEY = "api_key"
+    JOB = "job"
+    """No credential: a job that acts for whoever asked for it, with the rights that he has now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +57,11 @@ class Principal:
     roles: frozenset[str] = frozenset()
     scopes: frozenset[str] | None = None
     organization_id: OrganizationId | None = None
+    """The active organization; of an API key the only one in which it is good."""
     actor_id: PrincipalId | None = None
     """Who acts on behalf of `id`, when impersonating."""
+    credential_id: UUID | None = None
+    """Which API key it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Dispatcher:
             await self._walk(scope, receive, send)
             return
         if entry.requires:
+            scope["path_params"] = dict(found.params)
             await _check_access(entry, scope)
         if scope["method"] in SAFE_METHODS:
             await self._call(found, scope, receive, send)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from portico.http.access import require_principal
+from portico.http.access import FRESH_KEY, ORGANIZATION_KEY, require_principal
 from portico.http.authentication import PRINCIPAL_KEY, Principal
 from portico.http.dependencies import RuntimeDep, service
 from portico.sessions.services import Sessions, SessionTokens, SignIn, live_session, principal_of
@@ -25,10 +25,12 @@ async def fresh_principal(request: Request, runtime: RuntimeDep) -> Principal:
         SessionEnded: the session or its person is no longer good (401).
     """
     principal = require_principal(request)
+    request.scope[FRESH_KEY] = True
     if principal.session_id is None:
         return principal
     fresh = principal_of(await live_session(runtime, principal.session_id), principal.credential)
     request.scope[PRINCIPAL_KEY] = fresh
+    request.scope.pop(ORGANIZATION_KEY, None)
     return fresh
 
 

@@ -5,10 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from portico.access.errors import LastSuperuser
+from portico.access.errors import LastSuperuser, RightsNotHeld
 from portico.access.permissions import PlatformPermission
 from portico.admin.dependencies import PeopleDep, SessionsDep
-from portico.admin.errors import RightsNotHeld
 from portico.admin.permissions import AdminPermission
 from portico.admin.schemas import (
     CreatePersonRequest,

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
+from portico.access.errors import RightsNotHeld
 from portico.admin.dependencies import InvitationsDep, RegistrationTokensDep
-from portico.admin.errors import RightsNotHeld
 from portico.admin.schemas import (
     CreateRegistrationTokenRequest,
     IssuedRegistrationTokenResponse,

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from portico.access.errors import RightsNotHeld
 from portico.access.types import PlatformRole
-from portico.admin.errors import RightsNotHeld
 from portico.audit.services import record
 from portico.audit.types import Outcome
 from portico.credentials.services import RegistrationTokens

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from portico.access.errors import RightsNotHeld
 from portico.access.services import Grants, roles_of
 from portico.access.types import PlatformRole
-from portico.admin.errors import RightsNotHeld
 from portico.admin.repositories import PeopleRepository
 from portico.admin.schemas import PersonListQuery
 from portico.admin.services.totals import Totals

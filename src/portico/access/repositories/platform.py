@@ -1,4 +1,4 @@
-"""SQL of principals and grants."""
+"""SQL of principals and of platform roles."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,6 +18,10 @@ class PrincipalRepository(Repository[PrincipalRow]):
         """Note since when a principal may act no more, or that it may again."""
         statement = update(PrincipalRow).where(PrincipalRow.id == principal_id).values(disabled_at=since)
         await self.session.execute(statement)
+
+    async def delete(self, principal_id: UUID) -> None:
+        """Delete a principal that nothing refers to any more."""
+        await self.session.execute(delete(PrincipalRow).where(PrincipalRow.id == principal_id))
 
 
 class GrantRepository(Repository[RoleGrant]):

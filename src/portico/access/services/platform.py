@@ -1,8 +1,4 @@
-"""Making principals, granting roles, and deciding who may do what.
-
-A superuser may do everything; everybody who is signed in as a person holds the rights over himself
-(`*:self:*`). Roles of organizations come with `organizations`.
-"""
+"""Principals, and the roles that they hold over the whole deployment."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,13 +11,10 @@ from portico.access.types import PlatformRole
 from portico.audit.services import record
 from portico.coordination.revocations import RevocationLog
 from portico.core.ids import PrincipalId, new_id
-from portico.core.permissions import Permission
 from portico.db.unit import DatabaseSession, Unit
 from portico.http.authentication import Principal, PrincipalKind
 from portico.messaging import EventBus
 from portico.runtime import Runtime
-
-SELF = "self"
 
 
 def add_principal(runtime: Runtime, unit: Unit, kind: PrincipalKind) -> PrincipalId:
@@ -118,19 +111,3 @@ class Grants:
         await runtime.get(RevocationLog).append(unit, [f"user:{principal_id}"])
         event = RolesChanged(at=runtime.clock.now(), principal_id=principal_id, roles=roles)
         await runtime.get(EventBus).emit(event, unit)
-
-
-class RoleAuthorizer:
-    """The Authorizer: by platform role, and for people the rights over themselves."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        """Take the runtime, as every port's factory does."""
-        self._runtime = runtime
-
-    async def allows(self, principal: Principal, permission: Permission) -> bool:
-        """Tell whether the principal holds the permission and the credential's scopes include it."""
-        if principal.scopes is not None and permission.value not in principal.scopes:
-            return False
-        if permission.split(":")[1] == SELF:
-            return principal.kind is PrincipalKind.USER
-        return PlatformRole.SUPERUSER in principal.roles

@@ -1,0 +1,12 @@
+"""Words of organizations."""
+
+from enum import StrEnum
+
+
+class Joined(StrEnum):
+    """How somebody became a member."""
+
+    CREATED = "created"
+    INVITED = "invited"
+    BY_DOMAIN = "by_domain"
+    ADDED = "added"
