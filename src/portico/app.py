@@ -27,6 +27,7 @@ from portico.mail.feature import mail_feature
 from portico.messaging.celery.health import describe_job_broker
 from portico.messaging.health import describe_jobs, describe_outbox
 from portico.messaging.publishing.health import describe_event_broker
+from portico.organizations.feature import organizations_feature
 from portico.runtime import Runtime
 from portico.sessions.feature import sessions_feature
 from portico.tokens.feature import tokens_feature
@@ -57,6 +58,7 @@ def default_features() -> list[Feature]:
         users_feature(),
         credentials_feature(),
         sessions_feature(),
+        organizations_feature(),
         webhooks_feature(),
         admin_feature(),
     ]

@@ -10,3 +10,10 @@ class Joined(StrEnum):
     INVITED = "invited"
     BY_DOMAIN = "by_domain"
     ADDED = "added"
+
+
+class Creation(StrEnum):
+    """Who may make organizations."""
+
+    ANYONE = "anyone"
+    ADMINISTRATORS = "administrators"

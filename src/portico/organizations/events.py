@@ -1,0 +1,1 @@
+"""What happens to organizations, their members and teams."""
