@@ -1,5 +1,7 @@
 """Rights over credentials."""
 
+from collections.abc import Set as AbstractSet
+
 from portico.core.permissions import Permission
 
 
@@ -11,3 +13,8 @@ class CredentialPermission(Permission):
     INVITATION_READ = "platform:invitation:read"
     INVITATION_CREATE = "platform:invitation:create"
     INVITATION_REVOKE = "platform:invitation:revoke"
+
+    @classmethod
+    def interactive(cls) -> AbstractSet[Permission]:
+        """Return those that only the person himself has."""
+        return frozenset({cls.SELF_CHANGE_PASSWORD})

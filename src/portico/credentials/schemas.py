@@ -18,7 +18,8 @@ class RegistrationRequest(RequestModel):
     """3 to 32 letters of one alphabet, digits, and single `.`, `_`, `-` between them."""
     full_name: str | None = Field(None, max_length=200)
     invitation: SecretStr | None = Field(None, min_length=1, max_length=MAX_INVITATION)
-    """A registration token, where sign-up is by invitation."""
+    """A registration token where sign-up is by invitation, or the token of an organization's invitation: then `email`
+    is the address that it was sent to, and counts as proven."""
     locale: str | None = Field(None, max_length=16)
     """One of the languages of the deployment; default: its first."""
 

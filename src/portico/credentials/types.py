@@ -1,5 +1,6 @@
 """Words of credentials, and the values that services hand around."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from portico.access.types import PlatformRole
 from portico.core.ids import UserId
+from portico.users.types import Account
 
 
 class Factor(StrEnum):
@@ -65,9 +67,23 @@ class GuessRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """That somebody may sign up, and the role that comes with his invitation."""
+    """That somebody may sign up, and what comes with his invitation."""
 
     role: PlatformRole | None = None
+    proves_address: bool = False
+    """The invitation was mailed to the very address that signs up: whoever has it reads the mail there."""
+    complete: Callable[[Account], Awaitable[None]] | None = field(default=None, repr=False)
+    """Called in the same transaction once the account is there; what it raises undoes the sign-up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invited:
+    """What the sign-up page says of an invitation: whose address it is for, what it leads to, where it is shown."""
+
+    email: str
+    to: str
+    path: str = field(repr=False)
+    """The page that lets somebody accept who has an account already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,11 +22,12 @@ from portico.credentials.events import (
 from portico.credentials.models import RegistrationToken
 from portico.credentials.repositories import RegistrationTokenRepository
 from portico.credentials.settings import CredentialsSettings
-from portico.credentials.types import Admitted, IssuedRegistrationToken, RegistrationTokenFacts
+from portico.credentials.types import Admitted, Invited, IssuedRegistrationToken, RegistrationTokenFacts
 from portico.db.unit import Unit
 from portico.http.authentication import Principal
 from portico.messaging import EventBus
 from portico.runtime import Runtime
+from portico.users.addresses import Address
 from portico.users.settings import UsersSettings
 from portico.users.types import RegistrationMode
 
@@ -41,9 +42,9 @@ class TokenAdmission:
         self._runtime = runtime
         self._mode = runtime.section(UsersSettings).registration
 
-    async def examine(self, invitation: str | None) -> None:
+    async def examine(self, invitation: str | None, address: Address) -> None:
         """Refuse whoever cannot be admitted; a token given where none is needed must be good all the same."""
-        self._check_mode(invitation)
+        self.check_mode(invitation)
         if invitation is None:
             return
         async with self._runtime.reads() as session:
@@ -51,9 +52,9 @@ class TokenAdmission:
             if not await RegistrationTokenRepository(session).is_usable(_hash_of(invitation), now):
                 raise InvitationInvalid
 
-    async def admit(self, invitation: str | None, unit: Unit) -> Admitted:
+    async def admit(self, invitation: str | None, address: Address, unit: Unit) -> Admitted:
         """Take one use of the token inside the transaction; among racers each use goes to one."""
-        self._check_mode(invitation)
+        self.check_mode(invitation)
         if invitation is None:
             return Admitted()
         now = self._runtime.clock.now()
@@ -65,7 +66,16 @@ class TokenAdmission:
         await self._runtime.get(EventBus).emit(RegistrationTokenUsed(at=now, token_id=token_id), unit)
         return Admitted(role=PlatformRole(role) if role else None)
 
-    def _check_mode(self, invitation: str | None) -> None:
+    async def find_invited(self, invitation: str) -> Invited | None:
+        """Return nothing: registration tokens name nobody."""
+        return None
+
+    def check_mode(self, invitation: str | None) -> None:
+        """Refuse where nobody may sign up, or nobody without an invitation of some kind.
+
+        Raises:
+            RegistrationClosed, InvitationRequired: so it is (403).
+        """
         if self._mode is RegistrationMode.CLOSED:
             raise RegistrationClosed
         if self._mode is RegistrationMode.INVITE and invitation is None:

@@ -29,6 +29,7 @@ from portico.tokens.services import OneTimeTokens
 from portico.tokens.types import TokenPurpose
 from portico.users.addresses import Address
 from portico.users.errors import EmailTaken, EmailTakenKept
+from portico.users.events import UserEmailVerified
 from portico.users.services import EmailAddresses, NewUser, Users
 from portico.users.services.decoys import counting_only_if
 from portico.users.settings import UsersSettings
@@ -81,17 +82,18 @@ class Registration:
     async def register(self, wish: NewRegistration) -> Account | None:
         """Make an account, or where addresses must be proven return None whatever happened.
 
-        Announces `UserCreated` and `UserRegistered`; one mail goes out to the address.
+        Announces `UserCreated` and `UserRegistered`; one mail goes out to the address. Whoever brings an invitation
+        that was mailed to the address has proven it: he gets the account as it is, and no mail.
 
         Raises:
             RegistrationClosed, InvitationRequired: not open to this person (403).
             InvitationInvalid: the invitation is no good (400).
             PasswordRejected, PasswordUnreadable: the policy does not take the password (400).
             UsernameTaken: by somebody else, whoever has the address (409).
-            EmailTaken: only where proof is optional (409).
+            EmailTaken: only where proof is optional, or proven by the invitation (409).
         """
         admission = self._runtime.get(Admission)
-        await admission.examine(wish.invitation)
+        await admission.examine(wish.invitation, wish.email)
         self._users.check_username(wish.username)
         self._check_password(wish)
         may_mail = await self._addresses.may_send(
@@ -101,8 +103,10 @@ class Registration:
         if failpoints.armed:
             await failpoints.reach("credentials.register.before_write")
         async with self._unit:
-            admitted = await admission.admit(wish.invitation, self._unit)
+            admitted = await admission.admit(wish.invitation, wish.email, self._unit)
             account = await self._users.find_by_email(wish.email)
+            if admitted.proves_address:
+                return await self._proven(account, wish, password_hash, admitted)
             if account is None:
                 return await self._created(wish, password_hash, admitted)
             await self._refuse(account, wish, password_hash, admitted, may_mail=may_mail)
@@ -122,13 +126,41 @@ class Registration:
             account = await self._winner(wish)
             await self._refuse(account, wish, password_hash, admitted, may_mail=True)
             return None
+        await self._grant(account, admitted)
+        await self._prove(account, issues=True, mails=True)
+        await self._welcome(account, admitted)
+        return None if self._requires_proof else account
+
+    async def _proven(
+        self, account: Account | None, wish: NewRegistration, password_hash: str, admitted: Admitted
+    ) -> Account:
+        """Make the account of whoever proved the address by his invitation, or give him the unproven one.
+
+        No answer tells a stranger anything: who has the invitation reads the mail of the address.
+        """
+        if account is None:
+            account = await self._users.create_user(wish.new_user(email_verified=True))
+            await self._set_password(account, password_hash)
+            await self._grant(account, admitted)
+            proven = UserEmailVerified(at=self._runtime.clock.now(), user_id=account.id)
+            await self._runtime.get(EventBus).emit(proven, self._unit)
+        elif account.email_verified or not account.is_active:
+            raise EmailTaken
+        else:
+            account = await self._addresses.prove_by_invitation(account, wish.claim(password_hash, admitted))
+        await self._welcome(account, admitted)
+        return await self._users.get_user(account.id)
+
+    async def _grant(self, account: Account, admitted: Admitted) -> None:
         if admitted.role is not None:
             grants = Grants(self._runtime, self._unit)
             await grants.grant_role(PrincipalId(account.id), admitted.role)
-        await self._prove(account, issues=True, mails=True)
+
+    async def _welcome(self, account: Account, admitted: Admitted) -> None:
+        if admitted.complete is not None:
+            await admitted.complete(account)
         event = UserRegistered(at=self._runtime.clock.now(), user_id=account.id)
         await self._runtime.get(EventBus).emit(event, self._unit)
-        return None if self._requires_proof else account
 
     async def _refuse(
         self,

@@ -25,6 +25,7 @@ from portico.web.rendering import refused, render, see_other
 from portico.web.translations import mark
 
 LOGIN = "sessions/login.html.jinja"
+LONGEST_INVITATION = 100
 
 router = APIRouter(
     default_response_class=HTMLResponse,
@@ -35,11 +36,12 @@ router = APIRouter(
 
 @router.get("/login")
 async def show_login(request: Request, runtime: RuntimeDep) -> Response:
-    """Show the form; whoever is signed in is led on."""
+    """Show the form; whoever is signed in is led on. `?invitation=` goes on to sign-up with who has no account."""
     target = safe_next(request.query_params.get("next"))
     if find_principal(request) is not None:
         return see_other(request, target)
-    return render(request, LOGIN, **_context(runtime, target))
+    invitation = request.query_params.get("invitation", "")[:LONGEST_INVITATION]
+    return render(request, LOGIN, **_context(runtime, target, invitation))
 
 
 @router.post("/login", dependencies=[Depends(limited("sign_in"))])
@@ -70,14 +72,16 @@ async def sign_out(
 
 
 def _refused(request: Request, runtime: Runtime, form: Form, refusal: PorticoError, target: str) -> Response:
-    context = _context(runtime, target, is_unproven=isinstance(refusal, EmailNotVerified))
+    invitation = form.text("invitation")[:LONGEST_INVITATION]
+    context = _context(runtime, target, invitation, is_unproven=isinstance(refusal, EmailNotVerified))
     return refused(request, LOGIN, form, refusal, **context)
 
 
-def _context(runtime: Runtime, target: str, *, is_unproven: bool = False) -> dict[str, Any]:
+def _context(runtime: Runtime, target: str, invitation: str, *, is_unproven: bool = False) -> dict[str, Any]:
     mode = runtime.section(UsersSettings).registration
     return {
         "next": target,
+        "invitation": invitation,
         "may_sign_up": mode is not RegistrationMode.CLOSED,
         "is_unproven": is_unproven,
     }

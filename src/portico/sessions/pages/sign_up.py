@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from portico.core.errors import PorticoError
+from portico.credentials.ports import Admission
 from portico.credentials.schemas import RegistrationRequest, SetupRequest
 from portico.credentials.services import Registration, Setup
 from portico.credentials.settings import CredentialsSettings
@@ -37,6 +38,8 @@ CHECK_MAIL = "credentials/check_mail.html.jinja"
 SETUP = "sessions/setup.html.jinja"
 SETUP_OVER = "sessions/setup_over.html.jinja"
 LONGEST_INVITATION = 100
+INVITED = mark("Welcome! Your address is confirmed, and you have joined.")
+CONFIRM = mark("Welcome! We sent you a message to confirm your address.")
 
 router = APIRouter(
     default_response_class=HTMLResponse,
@@ -47,13 +50,13 @@ router = APIRouter(
 
 @router.get("/signup")
 async def show_sign_up(request: Request, runtime: RuntimeDep) -> Response:
-    """Show the form, or that there is none; `?invitation=` fills in the invitation of a link."""
+    """Show the form, or that there is none; `?invitation=` fills in the invitation of a link, and whose it is."""
     if find_principal(request) is not None:
         return see_other(request, HOME)
     if runtime.section(UsersSettings).registration is RegistrationMode.CLOSED:
         return render(request, CLOSED)
     invitation = request.query_params.get("invitation", "")[:LONGEST_INVITATION]
-    return render(request, SIGN_UP, invitation=invitation, **_context(runtime))
+    return render(request, SIGN_UP, **await _sign_up_context(runtime, invitation))
 
 
 @router.post("/signup", dependencies=[Depends(limited("sign_in"))])
@@ -64,14 +67,11 @@ async def sign_up(request: Request, runtime: RuntimeDep, form: FormDep) -> Respo
         wish = wish_of(form.parse(RegistrationRequest), Users(runtime, unit))
         account = await Registration(runtime, unit).register(wish)
     except PorticoError as refusal:
-        return refused(
-            request, SIGN_UP, form, refusal, invitation=form.text("invitation"), **_context(runtime)
-        )
+        context = await _sign_up_context(runtime, form.text("invitation")[:LONGEST_INVITATION])
+        return refused(request, SIGN_UP, form, refusal, **context)
     if account is None:
         return render(request, CHECK_MAIL, reason="signup", address=wish.email.typed)
-    return await _let_in(
-        request, runtime, account, mark("Welcome! We sent you a message to confirm your address.")
-    )
+    return await _let_in(request, runtime, account, INVITED if account.email_verified else CONFIRM)
 
 
 @router.get("/setup")
@@ -105,6 +105,11 @@ async def _let_in(request: Request, runtime: Runtime, account: Account, message:
     sessions = PageSessions(runtime, runtime.unit())
     opened = await sessions.start(account.id, amr=(AuthMethod.PASSWORD,), replaces=present_session(request))
     return entered(request, runtime, opened, HOME, message)
+
+
+async def _sign_up_context(runtime: Runtime, invitation: str) -> dict[str, Any]:
+    invited = await runtime.get(Admission).find_invited(invitation) if invitation else None
+    return {"invitation": invitation, "invited": invited, **_context(runtime)}
 
 
 def _context(runtime: Runtime) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from portico.tokens.errors import TokenInvalid
 from portico.tokens.services import OneTimeTokens
 from portico.tokens.types import IssuedToken, RedeemedToken, TokenPurpose
 from portico.users.addresses import Address, parse_address
-from portico.users.errors import TooManyCodeTries, UsernameTaken, UserNotFound
+from portico.users.errors import EmailTaken, TooManyCodeTries, UsernameTaken, UserNotFound
 from portico.users.events import UserClaimed, UserEmailChanged, UserEmailVerified
 from portico.users.models import EmailAddress, User
 from portico.users.ports import Reauthentication
@@ -198,6 +198,21 @@ class EmailAddresses:
                 await self._wipe(user, None)
             await self._mark_verified(user, primary)
         return await self._account(user_id)
+
+    async def prove_by_invitation(self, account: Account, claim: Claim) -> Account:
+        """Give an account whose address is unproven to whoever proved it by an invitation, in the open unit.
+
+        All that was set before is wiped, and what he asks for is set instead.
+
+        Raises:
+            EmailTaken: somebody proved the address since (409).
+        """
+        user, primary = await self._rows(account.id, account.email_normal_form)
+        if primary.verified_at is not None:
+            raise EmailTaken
+        await self._wipe(user, claim)
+        await self._mark_verified(user, primary)
+        return await self._account(account.id)
 
     async def may_send(self, key: str, limits: str) -> bool:
         """Tell whether one more mail may go out under `key`; counted for known and unknown addresses alike."""
