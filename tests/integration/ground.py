@@ -27,7 +27,7 @@ API = "/api/v1"
 EVIL = "evil.example"
 MOVES_BY_ITSELF = frozenset({"portico_workers"})
 """Tables that the running process writes to whatever is asked."""
-TRACES = frozenset({"portico_audit_entries", "portico_guess_counters"})
+TRACES = frozenset({"portico_audit_entries", "portico_audit_personal", "portico_guess_counters"})
 """Tables in which a refusal may leave a trace."""
 TRACE_OF_CODE = re.compile(
     r"Traceback|File \"|line \d+, in|\.py\b|sqlalchemy|asyncpg|sqlite|pydantic|starlette|site-packages|Error\("

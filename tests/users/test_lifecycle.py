@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portico.access.errors import LastSuperuser
 from portico.access.services import Grants
 from portico.access.types import PlatformRole
-from portico.audit.models import AuditEntry
+from portico.audit.models import AuditEntry, AuditPersonal
 from portico.core.context import RequestContext, set_current_request
 from portico.core.ids import PrincipalId
 from portico.credentials.models import GuessCounter, PasswordCredential
@@ -241,8 +241,10 @@ class TestErasure:
         )
         account = await register(runtime, username="ada", full_name="Ada Lovelace")
         await guess(runtime)
-        places = select(AuditEntry).where(
-            AuditEntry.client_address.is_not(None), AuditEntry.subject_id == account.id
+        places = (
+            select(AuditPersonal)
+            .join(AuditEntry, AuditEntry.id == AuditPersonal.entry_id)
+            .where(AuditEntry.subject_id == account.id)
         )
         async with runtime.reads() as session:
             assert len((await session.scalars(places)).all()) > 0

@@ -9,10 +9,9 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 
 from portico.access.models import RoleGrant
 from portico.access.types import PlatformRole
-from portico.admin.schemas import JobListQuery, PersonListQuery, TrailQuery
-from portico.admin.types import Person, PersonSort, Statistics, TrailEntry
+from portico.admin.schemas import JobListQuery, PersonListQuery
+from portico.admin.types import Person, PersonSort, Statistics
 from portico.audit.models import AuditEntry
-from portico.audit.types import Outcome
 from portico.db.repositories import Repository
 from portico.http.pagination import Cursors, Ordering, Slice, count_rows, fetch_page
 from portico.messaging.models import JobRecord
@@ -26,7 +25,6 @@ type CountOnce = Callable[[Callable[[], Awaitable[int]]], Awaitable[int]]
 
 PEOPLE = "GET /admin/users"
 JOBS = "GET /admin/jobs"
-TRAIL = "GET /admin/audit"
 FAILED_SIGN_IN = "password.refused"
 
 _PERSON: tuple[Any, ...] = (
@@ -179,29 +177,6 @@ class PeopleRepository(Repository[User]):
         return dict((await self.session.execute(query)).mappings().one())
 
 
-class TrailRepository(Repository[AuditEntry]):
-    """The trail, read."""
-
-    async def list_entries(self, query: TrailQuery, cursors: Cursors, count_once: CountOnce) -> Slice[Any]:
-        """Return one page; ids rise with time, so an index serves every page."""
-        statement = select(AuditEntry)
-        for condition in _trail_conditions(query):
-            statement = statement.where(condition)
-
-        async def count() -> int:
-            return await count_once(lambda: count_rows(self.session, statement))
-
-        return await fetch_page(
-            self.session,
-            statement,
-            query=query,
-            ordering=Ordering(AuditEntry.id, AuditEntry.id, descending=query.descending),
-            cursors=cursors,
-            route=TRAIL,
-            count=count,
-        )
-
-
 class JobListRepository(Repository[JobRecord]):
     """The list of jobs."""
 
@@ -266,22 +241,6 @@ def _mentions(words: str) -> ColumnElement[bool]:
     )
 
 
-def _trail_conditions(query: TrailQuery) -> list[ColumnElement[bool]]:
-    asked: list[tuple[Any, ColumnElement[bool]]] = [
-        (query.action, AuditEntry.action == query.action),
-        (query.outcome, AuditEntry.outcome == (query.outcome or Outcome.SUCCESS)),
-        (query.actor_id, AuditEntry.actor_id == query.actor_id),
-        (query.subject_id, AuditEntry.subject_id == query.subject_id),
-        (query.q, AuditEntry.action.contains((query.q or "").strip().lower(), autoescape=True)),
-    ]
-    conditions = [condition for value, condition in asked if value is not None]
-    if query.since is not None:
-        conditions.append(AuditEntry.at >= query.since)
-    if query.until is not None:
-        conditions.append(AuditEntry.at < query.until)
-    return conditions
-
-
 def _person(
     row: Any, address: tuple[str, bool], roles: tuple[PlatformRole, ...], last_seen_at: datetime | None
 ) -> Person:
@@ -302,8 +261,3 @@ def _person(
         deleted_at=deleted_at,
         version=version,
     )
-
-
-def entry_of(row: AuditEntry) -> TrailEntry:
-    """Return an entry as a value."""
-    return TrailEntry(**{name: getattr(row, name) for name in TrailEntry.__dataclass_fields__})

@@ -7,10 +7,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from portico.access.types import PlatformRole
-from portico.admin.types import JobSort, PersonSort, TrailSort
-from portico.audit.types import Outcome
+from portico.admin.types import JobSort, PersonSort
 from portico.http.pagination import MAX_PAGE, MAX_PAGE_SIZE, PageQuery, SortOrder
-from portico.http.schemas import Moment, QueryModel, RequestModel, ResponseModel
+from portico.http.schemas import QueryModel, RequestModel, ResponseModel
 from portico.keys.types import KeyPurpose, SigningAlgorithm
 from portico.messaging import JobStatus
 from portico.users.schemas import ProfileResponse
@@ -35,27 +34,6 @@ class PersonListQuery(PageQuery):
     """Only people who hold this role."""
     deleted: bool = False
     """People who were deleted and can still be restored, instead of the living."""
-
-
-class TrailQuery(PageQuery):
-    """Which entries of the trail, the newest first. `q` is looked for in the action."""
-
-    sort_by: TrailSort = TrailSort.AT
-    """What to sort by."""
-    sort_order: SortOrder = SortOrder.DESC
-    """Which end comes first."""
-    action: str | None = Field(None, min_length=1, max_length=80)
-    """Only this action, such as `session.created`."""
-    outcome: Outcome | None = None
-    """Only acts that ended so."""
-    actor_id: UUID | None = None
-    """Only acts of this principal."""
-    subject_id: UUID | None = None
-    """Only acts on this thing."""
-    since: Moment | None = None
-    """Only entries from this time on."""
-    until: Moment | None = None
-    """Only entries before this time."""
 
 
 class JobListQuery(PageQuery):
@@ -142,25 +120,6 @@ class StatisticsResponse(ResponseModel):
     new_30d: int
     live_sessions: int
     failed_sign_ins_24h: int
-
-
-class TrailEntryResponse(ResponseModel):
-    """One line of the trail."""
-
-    id: UUID
-    at: datetime
-    action: str
-    outcome: Outcome
-    actor_id: UUID | None
-    on_behalf_of_id: UUID | None
-    subject_type: str | None
-    subject_id: UUID | None
-    session_id: UUID | None
-    client_address: str | None
-    user_agent: str | None
-    request_id: str | None
-    reason: str | None
-    details: dict[str, Any]
 
 
 class JobResponse(ResponseModel):

@@ -1,14 +1,11 @@
 """Words of the admin API, and the values that its services hand around."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from portico.access.types import PlatformRole
-from portico.audit.types import Outcome
 from portico.users.types import UserStatus
 
 
@@ -17,12 +14,6 @@ class PersonSort(StrEnum):
 
     CREATED_AT = "created_at"
     EMAIL = "email"
-
-
-class TrailSort(StrEnum):
-    """What the trail may be sorted by."""
-
-    AT = "at"
 
 
 class JobSort(StrEnum):
@@ -72,26 +63,6 @@ class Person:
     last_seen_at: datetime | None
     deleted_at: datetime | None
     version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrailEntry:
-    """One line of the trail."""
-
-    id: UUID
-    at: datetime
-    action: str
-    outcome: Outcome
-    actor_id: UUID | None
-    on_behalf_of_id: UUID | None
-    subject_type: str | None
-    subject_id: UUID | None
-    session_id: UUID | None
-    client_address: str | None
-    user_agent: str | None
-    request_id: str | None
-    reason: str | None
-    details: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

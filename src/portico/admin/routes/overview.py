@@ -12,9 +12,8 @@ from portico.admin.schemas import (
     SigningKeyResponse,
     SigningKeysResponse,
     StatisticsResponse,
-    TrailEntryResponse,
-    TrailQuery,
 )
+from portico.audit.schemas import TrailEntryResponse, TrailQuery
 from portico.http.access import requires
 from portico.http.dependencies import PrincipalDep, RuntimeDep
 from portico.http.errors import CursorInvalid

@@ -1,16 +1,14 @@
 """What administrators read of the deployment: figures and the trail; and the rotation of its keys."""
 
-from functools import partial
-from typing import Any
-
-from portico.admin.repositories import PeopleRepository, TrailRepository, entry_of
-from portico.admin.schemas import TrailQuery
+from portico.admin.repositories import PeopleRepository
 from portico.admin.services.totals import Totals
-from portico.admin.types import Statistics, TrailEntry
-from portico.audit.services import record
+from portico.admin.types import Statistics
+from portico.audit.schemas import TrailQuery
+from portico.audit.services import Trail, record
+from portico.audit.types import TrailEntry
 from portico.db.unit import Unit
 from portico.http.authentication import Principal
-from portico.http.pagination import Cursors, Page, Slice
+from portico.http.pagination import Page
 from portico.keys.services import Rotated, rotate_keys
 from portico.keys.types import KeyPurpose
 from portico.runtime import Runtime
@@ -34,12 +32,7 @@ class Overview:
         Raises:
             CursorInvalid: the cursor is of another list (400).
         """
-        remember = partial(self._runtime.get(Totals).of, query.binding("trail"))
-        async with self._runtime.reads() as reader:
-            found: Slice[Any] = await TrailRepository(reader).list_entries(
-                query, Cursors.of(self._runtime), remember
-            )
-        return Page[Any](data=[entry_of(row) for row in found.rows], pagination=found.pagination)
+        return await Trail(self._runtime).list_entries(query, count_once=self._runtime.get(Totals).of)
 
     async def rotate_key(self, purpose: KeyPurpose, *, actor: Principal) -> Rotated:
         """Publish a successor of the key that signs now; one that waits already is left to it."""
