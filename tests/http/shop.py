@@ -15,7 +15,8 @@ from starlette.types import Scope
 
 from portico.core.context import current_request
 from portico.core.errors import Conflict
-from portico.core.ids import PrincipalId
+from portico.core.clock import SystemClock
+from portico.core.ids import OrganizationId, PrincipalId
 from portico.core.permissions import Permission
 from portico.http.access import Authorizer, public, requires
 from portico.http.answers import ErrorPages
@@ -26,6 +27,7 @@ from portico.http.cookies import find_cookie
 from portico.http.csrf import csrf_token
 from portico.http.dependencies import PrincipalDep
 from portico.http.etags import ConditionsDep
+from portico.http.policies import Case, Verdict
 from portico.http.markers import body_limit, limited
 from portico.http.problems import Problem, describes
 from portico.http.schemas import RequestModel, ResponseModel, Text
@@ -39,8 +41,8 @@ SESSION = "session-of-ada"
 class ShopPermission(Permission):
     """Rights of the shop."""
 
-    READ = "shop:order:read"
-    NEVER = "shop:order:never"
+    READ = "shop:self:read"
+    NEVER = "shop:self:never"
 
 
 class OutOfStock(Conflict):
@@ -227,8 +229,23 @@ class FailingAuthenticator:
 class ReadersOnly:
     """Everybody may read."""
 
-    async def allows(self, principal: Principal, permission: Permission) -> bool:
-        return permission is ShopPermission.READ
+    async def decide(
+        self,
+        principal: Principal,
+        permission: Permission,
+        organization_id: OrganizationId | None = None,
+        *,
+        fresh: bool = False,
+    ) -> Verdict:
+        return Verdict.ALLOWED if permission is ShopPermission.READ else Verdict.NOT_HELD
+
+    def case(
+        self, principal: Principal, permission: Permission, organization_id: OrganizationId | None
+    ) -> Case[None]:
+        return Case(principal=principal, permission=permission, now=SystemClock().now())
+
+    async def note_refusal(self, case: Case[Any], verdict: Verdict) -> None:
+        """Tell nobody."""
 
 
 class WordyPages:

@@ -11,6 +11,7 @@ from structlog.typing import EventDict
 from portico.http import health
 from portico.http.access import Authorizer
 from portico.http.permissions import HealthPermission
+from portico.http.policies import Verdict
 from portico.runtime import Runtime
 from tests.http.shop import client_of, shop_app
 
@@ -18,8 +19,8 @@ from tests.http.shop import client_of, shop_app
 class Administrators:
     """Everybody may look into the server."""
 
-    async def allows(self, principal: object, permission: object) -> bool:
-        return permission is HealthPermission.READ
+    async def decide(self, principal: object, permission: object, *_: object, **__: object) -> Verdict:
+        return Verdict.ALLOWED if permission is HealthPermission.READ else Verdict.NOT_HELD
 
 
 @dataclass

@@ -83,7 +83,7 @@ async def test_fastapis_own_error_shapes_are_gone(document: dict[str, Any]) -> N
 async def test_rights_and_limits_stand_in_the_document(document: dict[str, Any]) -> None:
     paths = document["paths"]
 
-    assert paths["/api/v1/shop/closed"]["get"]["x-permissions"] == ["shop:order:read"]
+    assert paths["/api/v1/shop/closed"]["get"]["x-permissions"] == ["shop:self:read"]
     assert paths["/api/v1/shop/sign-in"]["post"]["x-rate-limit"] == "sign_in"
     assert "Idempotency-Key" in str(paths["/api/v1/shop/orders"]["post"]["parameters"])
     assert "parameters" not in paths["/api/v1/shop/open"]["get"]

@@ -81,7 +81,7 @@ def test_declaration_may_stand_on_the_router_the_route_or_in_a_parameter() -> No
 
     access = {row.path: row.access for row in route_table(app)}
 
-    assert access["/api/closed/a"] == access["/api/r/parameter"] == access["/plain"] == ("shop:order:read",)
+    assert access["/api/closed/a"] == access["/api/r/parameter"] == access["/plain"] == ("shop:self:read",)
     assert access["/b"] == access["/files"] == ("public",)
 
 

@@ -286,7 +286,7 @@ async def test_without_redis_limits_are_neither_open_nor_shut(
 
 
 CHECKS_OF_ALL: dict[str, tuple[type, str]] = {
-    "who may": (RoleAuthorizer, "allows"),
+    "who may": (RoleAuthorizer, "decide"),
     "the bearer": (BearerAuthenticator, "authenticate"),
     "the cookie": (CookieAuthenticator, "authenticate"),
     "the key ring": (Keyring, "verify"),

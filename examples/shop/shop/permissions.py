@@ -4,8 +4,8 @@ from portico.core.permissions import Permission
 
 
 class ShopPermission(Permission):
-    """What has the resource `self` everybody may do who is signed in; the rest is for superusers."""
+    """`self` is what everybody may do for himself; `platform` is for administrators of the deployment."""
 
     PLACE_ORDER = "shop:self:place_order"
     LIST_ORDERS = "shop:self:list_orders"
-    SHIP = "shop:order:ship"
+    SHIP = "platform:order:ship"

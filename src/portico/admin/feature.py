@@ -2,6 +2,7 @@
 
 from portico.access.events import RolesChanged
 from portico.admin.permissions import AdminPermission
+from portico.admin.roles import PLATFORM_ROLES
 from portico.admin.routes import router
 from portico.admin.services import Totals
 from portico.admin.settings import AdminSettings
@@ -23,6 +24,7 @@ def admin_feature() -> Feature:
         name="admin",
         settings=AdminSettings,
         permissions=AdminPermission,
+        roles=PLATFORM_ROLES,
         routers=[router],
         subscribers=[
             on(UserDeactivated, keep_an_able_superuser),

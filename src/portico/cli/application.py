@@ -18,7 +18,9 @@ from portico.cli.processes import CommandLine
 OWN_COMMANDS = (
     "portico.cli.commands",
     "portico.cli.jobs",
+    "portico.cli.authz",
     "portico.keys.commands",
+    "portico.organizations.commands",
     "portico.webhooks.commands",
 )
 """By module, because importing Portico's features takes longer than `--help` may."""

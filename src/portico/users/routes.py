@@ -14,6 +14,7 @@ from portico.http.access import Authorizer, public, requires
 from portico.http.dependencies import PrincipalDep, RuntimeDep
 from portico.http.etags import ConditionsDep
 from portico.http.markers import limited
+from portico.http.policies import Verdict
 from portico.http.problems import describes
 from portico.http.routing import declare
 from portico.tokens.errors import CodeInvalid, TokenExpired, TokenInvalid, TokenUsed
@@ -147,7 +148,7 @@ async def read_user(
 ) -> ProfileResponse:
     """Return a person: oneself, or anybody for who may see people; otherwise there is nobody to be seen."""
     is_self = user_id == principal.id
-    if not is_self and not await runtime.get(Authorizer).allows(principal, UserPermission.READ):
+    if not is_self and await runtime.get(Authorizer).decide(principal, UserPermission.READ) is not Verdict.ALLOWED:
         raise UserNotFound
     account = await users.get_user(UserId(PrincipalId(user_id)))
     conditions.answer(response, account.version)
@@ -195,7 +196,7 @@ async def resend_verification(body: EmailResend, addresses: EmailAddressesDep) -
 @email_router.post(
     "/change",
     status_code=202,
-    dependencies=[Depends(requires(UserPermission.SELF_UPDATE)), Depends(limited("sign_in"))],
+    dependencies=[Depends(requires(UserPermission.SELF_CHANGE_EMAIL)), Depends(limited("sign_in"))],
     responses=describes(UserNotFound, *NOT_HIMSELF, EmailMalformed),
 )
 async def change_email(

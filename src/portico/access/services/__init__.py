@@ -1,6 +1,7 @@
 """The use cases of rights: granting, deciding, explaining."""
 
 from portico.access.services.authorizing import RoleAuthorizer, acting_for, authorize
+from portico.access.services.bounds import covers, require_covered, rules_over
 from portico.access.services.explaining import Explanation, Step, explain
 from portico.access.services.groups import Groups
 from portico.access.services.platform import (
@@ -28,11 +29,14 @@ __all__ = [
     "acting_for",
     "add_principal",
     "authorize",
+    "covers",
     "explain",
     "has_superuser",
     "list_superusers",
+    "require_covered",
     "rights_in",
     "roles_held",
     "roles_of",
+    "rules_over",
     "tenants_of",
 ]

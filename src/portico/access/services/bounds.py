@@ -16,6 +16,18 @@ from portico.http.authentication import Principal
 from portico.runtime import Runtime
 
 
+def rules_over(runtime: Runtime, actor: Principal, roles: Iterable[str]) -> bool:
+    """Tell whether the actor, with the credential that he uses, holds all that these platform roles hold."""
+    roles = set(roles)
+    if PlatformRole.SUPERUSER in roles and (
+        PlatformRole.SUPERUSER not in actor.roles or actor.scopes is not None
+    ):
+        return False
+    book = runtime.get(RoleBook)
+    held = book.of_platform(actor.roles)
+    return book.of_platform(roles) <= (held if actor.scopes is None else held & actor.scopes)
+
+
 async def require_covered(
     runtime: Runtime,
     unit: Unit,

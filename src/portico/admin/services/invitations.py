@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from portico.access.errors import RightsNotHeld
+from portico.access.services import rules_over
 from portico.access.types import PlatformRole
 from portico.audit.services import record
 from portico.audit.types import Outcome
@@ -35,7 +36,7 @@ class Invitations:
             RightsNotHeld: the role is not one that the administrator holds himself (403).
         """
         async with self._unit:
-            if role is not None and role not in actor.roles:
+            if role is not None and not rules_over(self._runtime, actor, [role]):
                 record(
                     self._runtime,
                     self._unit,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from portico.access.errors import RightsNotHeld
-from portico.access.services import Grants, roles_of
+from portico.access.services import Grants, roles_of, rules_over
 from portico.access.types import PlatformRole
 from portico.admin.repositories import PeopleRepository
 from portico.admin.schemas import PersonListQuery
@@ -207,7 +207,7 @@ class People:
         self._require_held(set(await roles_of(self._unit.session, user_id)), user_id, actor)
 
     def _require_held(self, roles: Collection[PlatformRole], user_id: UserId, actor: Principal) -> None:
-        if all(role in actor.roles for role in roles):
+        if rules_over(self._runtime, actor, roles):
             return
         record(
             self._runtime,
