@@ -46,18 +46,18 @@ def test_the_table_says_who_may_call_a_route_and_by_what(tmp_path: Path) -> None
 
 
 def test_a_wider_role_a_new_route_and_an_opened_one_are_seen() -> None:
-    before = HEADER + "\n".join([
-        "GET /a  x:x:read  admin:s",
-        "GET /b  x:x:read  admin:ski",
-        "GET /c  x:x:read  admin:ski",
-        "GET /d  public",
-    ])  # fmt: skip
-    after = HEADER + "\n".join([
-        "GET /a  x:x:read  member:s admin:sk",
-        "GET /b  public",
-        "GET /d  x:x:read  admin:ski",
-        "GET /e  public",
-    ])  # fmt: skip
+    before = f"""{HEADER}
+GET /a  x:x:read  admin:s
+GET /b  x:x:read  admin:ski
+GET /c  x:x:read  admin:ski
+GET /d  public
+"""
+    after = f"""{HEADER}
+GET /a  x:x:read  member:s admin:sk
+GET /b  public
+GET /d  x:x:read  admin:ski
+GET /e  public
+"""
 
     assert changes_between(before, before) == []
     assert changes_between(before, after) == [
