@@ -40,6 +40,16 @@ class CredentialKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Impersonation:
+    """What pages show to whoever acts in another's name: the names of both, the reason, and when it is over."""
+
+    actor_name: str
+    person_name: str
+    reason: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """The caller of one request.
 
@@ -60,6 +70,8 @@ class Principal:
     """The active organization; of an API key the only one in which it is good."""
     actor_id: PrincipalId | None = None
     """Who acts on behalf of `id`, when impersonating."""
+    impersonation: Impersonation | None = None
+    """Stands with `actor_id`."""
     credential_id: UUID | None = None
     """Which API key it is."""
 

@@ -100,7 +100,7 @@ class AnswerKeeper:
     def _ask(self, scope: Scope, route_path: str, key: bytes, body: bytes) -> Ask:
         principal: Principal | None = scope.get(PRINCIPAL_KEY)
         asked = _packed(scope["method"].encode(), scope["path"].encode(), scope["query_string"], body)
-        who = principal.id.bytes if principal else b"anonymous" + digest(asked)
+        who = _whose(principal) if principal else b"anonymous" + digest(asked)
         secret = self._runtime.secret
         return Ask(
             id=secret.mac(_ID_PURPOSE, _packed(who, scope["method"].encode(), route_path.encode(), key)),
@@ -187,6 +187,11 @@ class _Recorder:
         ]
         body = b"".join(message.get("body", b"") for message in self._messages[1:])
         return json.dumps({"headers": headers, "body": b64encode(body)}).encode()
+
+
+def _whose(principal: Principal) -> bytes:
+    """Return whose answers are kept together; whoever impersonates somebody gets none of his."""
+    return principal.id.bytes + (principal.actor_id.bytes if principal.actor_id else b"")
 
 
 def check_key(key: bytes, principal: Principal | None) -> None:

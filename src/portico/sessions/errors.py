@@ -1,6 +1,6 @@
 """What can go wrong with signing in and with sessions."""
 
-from portico.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from portico.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 
 
 class AccountDeactivated(Forbidden):
@@ -34,6 +34,26 @@ class RefreshTokenMissing(Unauthenticated):
     """Neither the body nor the cookie carries a refresh token."""
 
     code, title = "refresh_token_missing", "A refresh token is needed"
+
+
+class OwnAccount(Conflict):
+    """Nobody needs to act in his own name."""
+
+    code, title = "own_account", "This is your own account"
+    persist = True
+
+
+class PersonInactive(Conflict):
+    """The person's account is switched off, and nobody acts in his name."""
+
+    code, title = "person_inactive", "This account is switched off"
+    persist = True
+
+
+class ReasonInvalid(Invalid):
+    """The reason for an impersonation is empty, too long, or no plain text."""
+
+    code, title = "reason_invalid", "Say why, in at most 200 characters"
 
 
 class SessionNotFound(NotFound):

@@ -1,6 +1,7 @@
 """What happens to sessions."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from portico.core.ids import SessionId, UserId
@@ -27,4 +28,28 @@ class SessionsRevoked(Event):
 
     user_id: UserId
     session_ids: tuple[SessionId, ...]
+    reason: SessionEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpersonationStarted(Event):
+    """Somebody acts in a person's name from now on, until `until` at the latest."""
+
+    name: ClassVar[str] = "impersonation.started"
+
+    session_id: SessionId
+    user_id: UserId
+    actor_id: UserId
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpersonationEnded(Event):
+    """Nobody acts in a person's name by this session any more."""
+
+    name: ClassVar[str] = "impersonation.ended"
+
+    session_id: SessionId
+    user_id: UserId
+    actor_id: UserId
     reason: SessionEnd

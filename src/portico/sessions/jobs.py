@@ -10,6 +10,12 @@ async def note_use_of_sessions(runtime: Runtime) -> None:
     await Sessions(runtime, runtime.unit()).note_use()
 
 
+@job("sessions.end_expired_impersonations")
+async def end_expired_impersonations(run: JobRun) -> None:
+    """Put on the trail that impersonations are over whose time is up; they have been good for nothing since."""
+    await Sessions(run.runtime, run.runtime.unit()).end_expired_impersonations(limit=500)
+
+
 @job("sessions.sweep")
 async def sweep_outlived_sessions(run: JobRun) -> None:
     """Delete the rows of sessions that are over for long."""

@@ -31,6 +31,14 @@ class SessionsSettings(FeatureSettings):
     """At the limit: `end_oldest` ends the session that rested longest, `refuse` refuses the sign-in."""
     notify_new_device: bool = True
     """Mail the person once when a device signs in that was not seen before (ASVS 5.0 V6.3.5)."""
+    impersonation_ttl: timedelta = Field(
+        timedelta(minutes=30), ge=timedelta(minutes=1), le=timedelta(minutes=30)
+    )
+    """How long somebody of support may act in a person's name, at most."""
+    notify_impersonation: bool = True
+    """Mail the person when somebody begins to act in his name."""
+    keep_impersonations_days: int = Field(180, ge=1, le=3650)
+    """How long it is kept who acted in a person's name; the person finds it in his export."""
     geoip_database: Path | None = None
     """A GeoLite2 or GeoIP2 City database; without it sessions show no place."""
     keep_ended_days: int = Field(30, ge=1, le=3650)

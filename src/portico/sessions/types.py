@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+LONGEST_REASON = 200
+"""Characters of the reason for an impersonation."""
+
 
 class SessionEnd(StrEnum):
     """Why a session ended."""
@@ -14,6 +17,8 @@ class SessionEnd(StrEnum):
     PASSWORD_CHANGED = "password_changed"
     ACCOUNT_CLOSED = "account_closed"
     ACCOUNT_CLAIMED = "account_claimed"
+    ACTOR_GONE = "actor_gone"
+    """Of an impersonation: who acted is not signed in any more, changed his password, or may not act so."""
 
 
 class Transport(StrEnum):

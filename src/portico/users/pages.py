@@ -75,7 +75,7 @@ async def save_profile(page: ProfilePageDep, users: UsersDep, form: FormDep) -> 
 
 @router.post(
     "/account/email",
-    dependencies=[Depends(requires(UserPermission.SELF_UPDATE)), Depends(limited("sign_in"))],
+    dependencies=[Depends(requires(UserPermission.SELF_CHANGE_EMAIL)), Depends(limited("sign_in"))],
 )
 async def change_email(page: ProfilePageDep, addresses: EmailAddressesDep, form: FormDep) -> Response:
     """Send a message to the new address; a taken one gets the same answer."""
@@ -89,7 +89,7 @@ async def change_email(page: ProfilePageDep, addresses: EmailAddressesDep, form:
 
 @router.post(
     "/account/email/resend",
-    dependencies=[Depends(requires(UserPermission.SELF_UPDATE)), Depends(limited("sign_in"))],
+    dependencies=[Depends(requires(UserPermission.SELF_CHANGE_EMAIL)), Depends(limited("sign_in"))],
 )
 async def resend_message(page: ProfilePageDep, users: UsersDep, addresses: EmailAddressesDep) -> Response:
     """Send the message that proves the address again, within its limits."""

@@ -1,5 +1,7 @@
 """Rights over people."""
 
+from collections.abc import Set as AbstractSet
+
 from portico.core.permissions import Permission
 
 
@@ -8,6 +10,7 @@ class UserPermission(Permission):
 
     SELF_READ = "user:self:read"
     SELF_UPDATE = "user:self:update"
+    SELF_CHANGE_EMAIL = "user:self:change_email"
     SELF_DELETE = "user:self:delete"
     SELF_EXPORT = "user:self:export"
     READ = "platform:user:read"
@@ -15,3 +18,8 @@ class UserPermission(Permission):
     UPDATE = "platform:user:update"
     DEACTIVATE = "platform:user:deactivate"
     DELETE = "platform:user:delete"
+
+    @classmethod
+    def interactive(cls) -> AbstractSet[Permission]:
+        """Return those that only the person himself has."""
+        return frozenset({cls.SELF_CHANGE_EMAIL, cls.SELF_DELETE, cls.SELF_EXPORT})

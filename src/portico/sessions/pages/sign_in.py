@@ -67,7 +67,7 @@ async def sign_out(
 ) -> Response:
     """End the browser's session; nothing happens where there is none any more."""
     if principal is not None and principal.session_id is not None:
-        await sessions.log_out(UserId(principal.id), principal.session_id)
+        await sessions.log_out(UserId(principal.id), principal.session_id, actor=principal)
     return left(request, runtime, mark("You are signed out."))
 
 

@@ -64,7 +64,7 @@ class Proof:
         nothing about whose wishes they are.
         """
         principal = find_principal(request)
-        is_owner = principal is not None and principal.id == known.subject_id
+        is_owner = principal is not None and principal.id == known.subject_id and principal.actor_id is None
         return cls(
             address=known.address,
             is_change="replaces" in known.payload,

@@ -10,6 +10,9 @@ family in the same transaction, and first (`SessionEnding`). The family's row is
     we held the row before the ending     it waits for us, then ends the family with the child in it
     the ending was committed before       it is in our snapshot
 
+A session in which somebody else acts is never refreshed here: whether it is good is asked of the actor, too, and such
+sessions live for half an hour (`SessionTokens`).
+
 Somebody who changes only a session or a person by hand, past the services, is heard from the next statement on.
 SQLite has one writer, so nothing runs beside it.
 """
@@ -45,7 +48,12 @@ _ROTATE = (
         exists(
             select(_SESSION.c.id)
             .join(_USER, _USER.c.id == _SESSION.c.user_id)
-            .where(_SESSION.c.id == _FAMILY.c.session_id, is_live(NOW), is_active())
+            .where(
+                _SESSION.c.id == _FAMILY.c.session_id,
+                _SESSION.c.actor_id.is_(None),
+                is_live(NOW),
+                is_active(),
+            )
         )
     )
     .returning(_FAMILY.c.session_id)

@@ -24,7 +24,12 @@ from sqlalchemy import (
 from portico.access.models import RoleGrant
 from portico.core.ids import SessionId
 from portico.db.repositories import Repository
+from portico.http.authentication import Impersonation
 from portico.sessions.models import Session
+from portico.sessions.repositories.active_organizations import (
+    ACTIVE_ORGANIZATION,
+    organization_to_begin_with,
+)
 from portico.sessions.types import SessionEnd
 from portico.users.models import EmailAddress, User
 from portico.users.types import UserStatus
@@ -37,7 +42,10 @@ _EMAIL = cast("Table", EmailAddress.__table__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSession:
-    """What a request needs to know of a session that is good now, and of its person."""
+    """What a request needs to know of a session that is good now, and of its person.
+
+    With `actor_id` somebody else acts in it, and it is good only if `services.acting` says so.
+    """
 
     id: UUID
     user_id: UUID
@@ -50,6 +58,11 @@ class LiveSession:
     active_organization_id: UUID | None
     is_page: bool
     roles: frozenset[str]
+    actor_id: UUID | None = None
+    actor_session_id: UUID | None = None
+    reason: str | None = None
+    """Why somebody else acts in it."""
+    impersonation: Impersonation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +75,17 @@ class LockedPerson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInFacts:
-    """What a sign-in checks once more inside its transaction, with the person's row locked."""
+    """What a sign-in checks once more inside its transaction, with the person's row locked.
+
+    Sessions in which others act in his name count for nothing here.
+    """
 
     is_verified: bool
     live_sessions: int
     has_signed_in: bool
     knows_device: bool
+    organization_id: UUID | None = None
+    """In which organization the new session works."""
 
 
 def is_live(now: ColumnElement[datetime]) -> ColumnElement[bool]:
@@ -98,8 +116,11 @@ FACTS = (
     _SESSION.c.last_seen_at,
     _SESSION.c.idle_expires_at,
     _SESSION.c.absolute_expires_at,
-    _SESSION.c.active_organization_id,
+    ACTIVE_ORGANIZATION,
     _SESSION.c.cookie_hash.is_not(None).label("is_page"),
+    _SESSION.c.actor_id,
+    _SESSION.c.actor_session_id,
+    _SESSION.c.impersonation_reason,
 )
 
 _LIVE = (
@@ -122,7 +143,7 @@ _LOCK_USER = (
     .with_for_update(key_share=True)
 )
 
-_OWN_SESSIONS = select(_SESSION.c.id).where(_SESSION.c.user_id == _USER_ID)
+_OWN_SESSIONS = select(_SESSION.c.id).where(_SESSION.c.user_id == _USER_ID, _SESSION.c.actor_id.is_(None))
 _SIGN_IN_FACTS = select(
     exists(
         select(_EMAIL.c.id).where(
@@ -134,7 +155,7 @@ _SIGN_IN_FACTS = select(
     ).label("is_verified"),
     select(func.count())
     .select_from(_SESSION)
-    .where(_SESSION.c.user_id == _USER_ID, is_live(NOW))
+    .where(_SESSION.c.user_id == _USER_ID, _SESSION.c.actor_id.is_(None), is_live(NOW))
     .scalar_subquery()
     .label("live_sessions"),
     exists(_OWN_SESSIONS).label("has_signed_in"),
@@ -149,6 +170,7 @@ _SIGN_IN_FACTS = select(
             ),
         )
     ).label("knows_device"),
+    organization_to_begin_with(_USER_ID).label("organization_id"),
 )
 _ADD = insert(_SESSION)
 _RENEW = (
@@ -165,7 +187,7 @@ _RENEW = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceNotice:
-    """What the mail about a new device tells, and to whom it goes."""
+    """What a mail about a session tells, and to whom it goes."""
 
     email: str
     locale: str
@@ -175,6 +197,7 @@ class DeviceNotice:
     device_name: str
     place: str | None
     client_address: str | None
+    impersonation_reason: str | None
 
 
 class SessionRepository(Repository[Session]):
@@ -201,6 +224,11 @@ class SessionRepository(Repository[Session]):
         connection = await self.session.connection()
         row = (await connection.execute(_LOCK_USER, {"user_id": user_id})).first()
         return LockedPerson(status=row.status, created_at=row.created_at) if row else None
+
+    async def list_roles(self, user_id: UUID) -> frozenset[str]:
+        """Return the platform roles that somebody holds."""
+        query = select(_GRANT.c.role).where(_GRANT.c.principal_id == user_id)
+        return frozenset(role.value for role in (await self.session.scalars(query)).all())
 
     async def sign_in_facts(
         self,
@@ -236,7 +264,7 @@ class SessionRepository(Repository[Session]):
         return live_session_of(row, frozenset()) if row else None
 
     async def find_for_notice(self, session_id: UUID) -> DeviceNotice | None:
-        """Return what the mail about this session's device tells; None without an address to send it to."""
+        """Return what the mail about this session tells; None without an address to send it to."""
         query = (
             select(
                 _EMAIL.c.address.label("email"),
@@ -247,6 +275,7 @@ class SessionRepository(Repository[Session]):
                 _SESSION.c.device_name,
                 _SESSION.c.place,
                 _SESSION.c.client_address,
+                _SESSION.c.impersonation_reason,
             )
             .join_from(_SESSION, _USER, _USER.c.id == _SESSION.c.user_id)
             .join(_EMAIL, _EMAIL.c.user_id == _USER.c.id)
@@ -277,10 +306,10 @@ class SessionRepository(Repository[Session]):
         return list((await self.session.scalars(query.order_by(_SESSION.c.id))).all())
 
     async def list_longest_rested(self, user_id: UUID, now: datetime, *, limit: int) -> list[UUID]:
-        """Return the live sessions of a person that were used least lately."""
-        query = select(_SESSION.c.id).where(_SESSION.c.user_id == user_id, is_live(NOW))
+        """Return the live sessions of a person that were used least lately, by himself."""
+        query = _OWN_SESSIONS.where(is_live(NOW))
         query = query.order_by(_SESSION.c.last_seen_at, _SESSION.c.id).limit(limit)
-        return list((await self.session.scalars(query, {"now": now})).all())
+        return list((await self.session.scalars(query, {"user_id": user_id, "now": now})).all())
 
     async def find_owner(self, session_id: UUID) -> UUID | None:
         """Return whose session this is, or None if there is no such session that was not ended."""
@@ -350,10 +379,15 @@ class SessionRepository(Repository[Session]):
             )
         )
 
-    async def list_outlived(self, before: datetime, *, limit: int) -> list[UUID]:
-        """Return sessions that were over before `before`."""
-        query = select(_SESSION.c.id).where(_outlived(before)).limit(limit)
-        return list((await self.session.scalars(query)).all())
+    async def list_outlived(
+        self, before: datetime, *, impersonations_before: datetime, limit: int
+    ) -> list[UUID]:
+        """Return sessions that were over before `before`; what others did in a person's name is kept longer."""
+        is_own = _SESSION.c.actor_id.is_(None)
+        query = select(_SESSION.c.id).where(
+            or_(and_(is_own, _outlived(before)), and_(~is_own, _outlived(impersonations_before)))
+        )
+        return list((await self.session.scalars(query.limit(limit))).all())
 
     async def delete_outlived(self, session_ids: Collection[UUID], before: datetime) -> None:
         """Delete those of the sessions that were over before `before`."""
@@ -398,4 +432,7 @@ def live_session_of(row: Any, roles: frozenset[str]) -> LiveSession:
         active_organization_id=row.active_organization_id,
         is_page=bool(row.is_page),
         roles=roles,
+        actor_id=row.actor_id,
+        actor_session_id=row.actor_session_id,
+        reason=row.impersonation_reason,
     )

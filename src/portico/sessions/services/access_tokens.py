@@ -17,6 +17,7 @@ from portico.keys.types import KeyPurpose, TokenFault
 from portico.runtime import Runtime
 from portico.sessions.errors import SessionEnded
 from portico.sessions.repositories import LiveSession, SessionRepository
+from portico.sessions.services.acting import confirmed
 from portico.sessions.services.believed import Belief, BelievedPrincipals, KeySpace
 from portico.sessions.settings import SessionsSettings
 
@@ -63,6 +64,10 @@ class AccessTokens:
             "acr": f"aal{session.aal}",
             "amr": list(session.amr),
         }
+        if session.actor_id is not None:
+            claims["act"] = {"sub": str(session.actor_id)}  # RFC 8693, section 4.1
+        if session.active_organization_id is not None:
+            claims["org_id"] = str(session.active_organization_id)
         token = self._keyring.sign(claims, purpose=KeyPurpose.ACCESS_TOKEN, typ=TOKEN_TYPE)
         return AccessToken(value=token, expires_in=claims["exp"] - claims["iat"])
 
@@ -84,17 +89,18 @@ class AccessTokens:
             audience=self._audience,
             issuer=self._issuer,
         )
-        session_id, user_id = _subject_of(claims)
+        session_id, *who = _subject_of(claims)
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
 
         async def read() -> Belief:
             session = await live_session(self._runtime, session_id)
-            if session.user_id != user_id:
+            if [session.user_id, session.actor_id] != who:
                 raise SessionEnded
             end = min(expires_at, session.idle_expires_at, session.absolute_expires_at)
             return Belief(
                 principal=principal_of(session, CredentialKind.BEARER),
                 session_id=session.id,
+                actor_session_id=session.actor_session_id,
                 good_until=end,
                 never_after=end,
             )
@@ -106,13 +112,11 @@ async def live_session(runtime: Runtime, session_id: UUID) -> LiveSession:
     """Return the session as the database has it now.
 
     Raises:
-        SessionEnded: it or its person is no longer good (401).
+        SessionEnded: it, its person or whoever acts in his name is no longer good (401).
     """
     async with runtime.reads() as reader:
         session = await SessionRepository(reader).find_live(session_id, runtime.clock.now())
-    if session is None:
-        raise SessionEnded
-    return session
+        return await confirmed(runtime, reader, session)
 
 
 def principal_of(session: LiveSession, credential: CredentialKind) -> Principal:
@@ -128,14 +132,17 @@ def principal_of(session: LiveSession, credential: CredentialKind) -> Principal:
         aal=session.aal,
         roles=session.roles,
         organization_id=OrganizationId(organization_id) if organization_id else None,
+        actor_id=PrincipalId(session.actor_id) if session.actor_id else None,
+        impersonation=session.impersonation,
     )
 
 
-def _subject_of(claims: dict[str, Any]) -> tuple[UUID, UUID]:
-    """Return session and person; a genuine token of another client has none that we serve here."""
+def _subject_of(claims: dict[str, Any]) -> tuple[UUID, UUID, UUID | None]:
+    """Return session, person, and who acts; a genuine token of another client has none that we serve here."""
     if claims.get("client_id") != FIRST_PARTY:
         raise TokenRejected(TokenFault.CLAIMS)
     try:
-        return UUID(claims["sid"]), UUID(claims["sub"])
+        actor_id = UUID(claims["act"]["sub"]) if "act" in claims else None
+        return UUID(claims["sid"]), UUID(claims["sub"]), actor_id
     except (KeyError, TypeError, ValueError, AttributeError):
         raise TokenRejected(TokenFault.CLAIMS) from None

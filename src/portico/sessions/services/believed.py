@@ -47,6 +47,16 @@ class Belief:
     good_until: datetime
     never_after: datetime
     idle: timedelta | None = None
+    actor_session_id: UUID | None = None
+    """The session of whoever acts in the person's name; the belief falls with it."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Return whose revocations end the belief."""
+        subjects = (f"session:{self.session_id}", f"user:{self.principal.id}")
+        if self.principal.actor_id is None:
+            return subjects
+        return (*subjects, f"session:{self.actor_session_id}", f"user:{self.principal.actor_id}")
 
 
 class _Entry:
@@ -86,8 +96,7 @@ class BelievedPrincipals:
 
         async def loader() -> tuple[_Entry, Sequence[str]]:
             belief = await read()
-            subjects = (f"session:{belief.session_id}", f"user:{belief.principal.id}")
-            return _Entry(belief, self._clock.now()), subjects
+            return _Entry(belief, self._clock.now()), belief.subjects
 
         entry = await self._entries.load(key, loader)
         self._used.add(entry.belief.session_id)

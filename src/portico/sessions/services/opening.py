@@ -6,7 +6,7 @@ seen here and refuses it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
@@ -46,8 +46,9 @@ class OpenedSession:
     """A session that was just made: the only moment at which its secrets are known."""
 
     session: LiveSession
-    is_new_device: bool
-    device_cookie: str = field(repr=False)
+    is_new_device: bool = False
+    device_cookie: str = field(default="", repr=False)
+    """Empty where somebody acts in the person's name: no device of the person's is known by that."""
     refresh_token: RefreshToken | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
 
@@ -124,7 +125,7 @@ class SessionOpening:
             await admit(person, facts)
             await self._end_replaced(sessions, replaces)
             await self._make_room(sessions, user_id, facts, now)
-            session = self._session(user_id, amr, aal, transport, now)
+            session = self._session(user_id, amr, aal, transport, now, facts.organization_id)
             cookie = random_token(self._runtime.entropy) if transport is Transport.PAGE else None
             await self._write(sessions, session, visitor, cookie)
             refresh_token = None if cookie else await self._start_family(session.id)
@@ -137,6 +138,33 @@ class SessionOpening:
             refresh_token=refresh_token,
             cookie=cookie,
         )
+
+    async def open_acting(
+        self, user_id: UserId, actor: LiveSession, *, reason: str, transport: Transport
+    ) -> OpenedSession:
+        """Let the owner of `actor` act in the person's name; call in an open unit that has checked all of it.
+
+        It is no sign-in of the person: it proves what the actor's own sign-in proved, counts for none of the person's
+        devices or limits, and says nothing of where the actor is.
+        """
+        now = self._runtime.clock.now()
+        until = min(now + self._settings.impersonation_ttl, actor.absolute_expires_at)
+        proven = self._session(user_id, (), actor.aal, transport, now)
+        session = replace(
+            proven,
+            amr=actor.amr,
+            auth_time=actor.auth_time,
+            idle_expires_at=until,
+            absolute_expires_at=until,
+            actor_id=actor.user_id,
+            actor_session_id=actor.id,
+            reason=reason,
+        )
+        sessions = SessionRepository(self._unit.session)
+        cookie = random_token(self._runtime.entropy) if transport is Transport.PAGE else None
+        await self._write(sessions, session, None, cookie)
+        refresh_token = None if cookie else await self._start_family(session.id, until - now)
+        return OpenedSession(session=session, refresh_token=refresh_token, cookie=cookie)
 
     async def _end_replaced(self, sessions: SessionRepository, session_id: UUID | None) -> None:
         owner = await sessions.find_owner(session_id) if session_id is not None else None
@@ -165,7 +193,13 @@ class SessionOpening:
         await SessionEnding(self._runtime, self._unit).end(user_id, oldest, reason=SessionEnd.REPLACED)
 
     def _session(
-        self, user_id: UserId, amr: Sequence[AuthMethod], aal: int, transport: Transport, now: datetime
+        self,
+        user_id: UserId,
+        amr: Sequence[AuthMethod],
+        aal: int,
+        transport: Transport,
+        now: datetime,
+        organization_id: UUID | None = None,
     ) -> LiveSession:
         is_page = transport is Transport.PAGE
         settings = self._settings
@@ -178,7 +212,7 @@ class SessionOpening:
             last_seen_at=now,
             idle_expires_at=now + (settings.page_idle if is_page else settings.idle),
             absolute_expires_at=now + (settings.page_absolute if is_page else settings.absolute),
-            active_organization_id=None,
+            active_organization_id=organization_id,
             is_page=is_page,
             roles=frozenset(),
         )
@@ -187,31 +221,37 @@ class SessionOpening:
         self,
         sessions: SessionRepository,
         session: LiveSession,
-        visitor: _Visitor,
+        visitor: _Visitor | None,
         cookie: str | None,
     ) -> None:
         places = self._runtime.find(Places) or NoPlaces()
+        address = visitor.client_address if visitor else None
         await sessions.add_session(
             id=session.id,
             user_id=session.user_id,
-            device_name=device_name(visitor.user_agent),
-            user_agent=visitor.user_agent,
-            device_id=visitor.device_id,
-            client_address=visitor.client_address,
-            place=places.place_of(visitor.client_address),
+            device_name=device_name(visitor.user_agent if visitor else current_request().user_agent),
+            user_agent=visitor.user_agent if visitor else None,
+            device_id=visitor.device_id if visitor else None,
+            client_address=address,
+            place=places.place_of(address),
             amr=list(session.amr),
             aal=session.aal,
             auth_time=session.auth_time,
-            created_at=session.auth_time,
+            created_at=session.last_seen_at,
             last_seen_at=session.last_seen_at,
             idle_expires_at=session.idle_expires_at,
             absolute_expires_at=session.absolute_expires_at,
             cookie_hash=digest(cookie) if cookie else None,
+            active_organization_id=session.active_organization_id,
+            actor_id=session.actor_id,
+            actor_session_id=session.actor_session_id,
+            impersonation_reason=session.reason,
         )
 
-    async def _start_family(self, session_id: UUID) -> RefreshToken:
+    async def _start_family(self, session_id: UUID, limit: timedelta | None = None) -> RefreshToken:
+        idle, absolute = limit or self._settings.idle, limit or self._settings.absolute
         return await TokenFamilies(self._runtime, self._unit).start(
-            session_id=session_id, idle=self._settings.idle, absolute=self._settings.absolute
+            session_id=session_id, idle=idle, absolute=absolute
         )
 
     async def _announce(self, session: LiveSession, *, is_new_device: bool) -> None:

@@ -15,6 +15,7 @@ from portico.runtime import Runtime
 from portico.sessions.errors import SessionEnded
 from portico.sessions.repositories import SessionRepository
 from portico.sessions.services.access_tokens import principal_of
+from portico.sessions.services.acting import confirmed
 from portico.sessions.services.believed import Belief, BelievedPrincipals, KeySpace
 from portico.sessions.services.opening import OpenedSession, SessionOpening
 from portico.sessions.services.sessions import Sessions
@@ -54,15 +55,15 @@ class PageCookies:
     async def _read(self, value: str) -> Belief:
         async with self._runtime.reads() as reader:
             now = self._runtime.clock.now()
-            session = await SessionRepository(reader).find_live_by_cookie(digest(value), now)
-        if session is None:
-            raise SessionEnded
+            found = await SessionRepository(reader).find_live_by_cookie(digest(value), now)
+            session = await confirmed(self._runtime, reader, found)
         return Belief(
             principal=principal_of(session, CredentialKind.COOKIE),
             session_id=session.id,
             good_until=min(session.idle_expires_at, session.absolute_expires_at),
             never_after=session.absolute_expires_at,
             idle=self._idle,
+            actor_session_id=session.actor_session_id,
         )
 
 

@@ -12,8 +12,14 @@ from portico.db.unit import Unit
 from portico.http.authentication import Principal
 from portico.runtime import Runtime
 from portico.sessions.errors import SessionEnded
-from portico.sessions.repositories import LiveSession, RefreshTrips, SessionRepository
+from portico.sessions.repositories import (
+    ImpersonationRepository,
+    LiveSession,
+    RefreshTrips,
+    SessionRepository,
+)
 from portico.sessions.services.access_tokens import AccessToken, AccessTokens
+from portico.sessions.services.acting import confirmed
 from portico.sessions.services.sessions import Sessions
 from portico.sessions.settings import SessionsSettings
 from portico.tokens.errors import RefreshTokenInvalid
@@ -69,7 +75,7 @@ class SessionTokens:
         async with self._unit:
             sessions = Sessions(self._runtime, self._unit)
             if principal is not None and principal.session_id is not None:
-                await sessions.log_out(UserId(principal.id), principal.session_id)
+                await sessions.log_out(UserId(principal.id), principal.session_id, actor=principal)
             if token is not None:
                 await self._log_out_holder(sessions, token, is_signed_in=principal is not None)
 
@@ -83,8 +89,11 @@ class SessionTokens:
         if family.session_id is None:
             raise RefreshTokenInvalid
         owner = await SessionRepository(self._unit.session).find_owner(family.session_id)
-        if owner is not None:
-            await sessions.log_out(UserId(PrincipalId(owner)), family.session_id)
+        if owner is None:
+            return
+        acting = await ImpersonationRepository(self._unit.session).list_among([family.session_id])
+        actor_id = next((each.actor_id for each in acting if each.id == family.session_id), None)
+        await sessions.log_out(UserId(PrincipalId(owner)), family.session_id, actor=actor_id)
 
     async def _refreshed_in_one_trip(self, token: str) -> RefreshedSession | None:
         """Do the good case; None for every other, in which nothing was written."""
@@ -118,9 +127,10 @@ class SessionTokens:
         family = rotation.family
         if family.session_id is None:  # an OAuth grant's: its holder goes to the token endpoint
             raise RefreshTokenInvalid
-        session = await SessionRepository(self._unit.session).renew(
-            family.session_id, now=self._runtime.clock.now(), idle_until=family.idle_expires_at
-        )
+        sessions, now = SessionRepository(self._unit.session), self._runtime.clock.now()
+        session = await sessions.renew(family.session_id, now=now, idle_until=family.idle_expires_at)
         if session is None:
             raise SessionEnded
-        return session
+        if session.actor_id is None:
+            return session
+        return await confirmed(self._runtime, self._unit.session, await sessions.find_live(session.id, now))

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from portico.core.ids import SessionId, UserId
-from portico.db.unit import Unit
+from portico.db.unit import DatabaseSession, Unit
 from portico.http.authentication import Principal
 from portico.runtime import Runtime
 from portico.sessions.errors import SessionNotFound
 from portico.sessions.models import Session
-from portico.sessions.repositories import SessionRepository
+from portico.sessions.repositories import ImpersonationRepository, SessionRepository
+from portico.sessions.services.acting import is_confirmed
 from portico.sessions.services.believed import BelievedPrincipals
 from portico.sessions.services.ending import SessionEnding
 from portico.sessions.settings import SessionsSettings
@@ -34,6 +35,8 @@ class SessionView:
     last_seen_at: datetime
     expires_at: datetime
     is_current: bool
+    impersonated_by: UUID | None = None
+    impersonation_reason: str | None = None
 
 
 class Sessions:
@@ -47,7 +50,8 @@ class Sessions:
         """Return a person's live sessions, the last used first; the one with `current_id` is marked."""
         async with self._runtime.reads() as reader:
             found = await SessionRepository(reader).list_live(user_id, self._runtime.clock.now())
-        return [_view(row, current_id) for row in found]
+            gone = {row.id for row in found if row.actor_id and not await self._is_good(reader, row.id)}
+        return [_view(row, current_id) for row in found if row.id not in gone]
 
     async def end_session(
         self,
@@ -76,11 +80,13 @@ class Sessions:
         async with self._unit:
             return await SessionEnding(self._runtime, self._unit).end(user_id, session_ids, reason=reason)
 
-    async def log_out(self, user_id: UserId, session_id: UUID) -> None:
+    async def log_out(
+        self, user_id: UserId, session_id: UUID, *, actor: Principal | UUID | None = None
+    ) -> None:
         """End the session that asks for it; nothing happens where it has ended already."""
         async with self._unit:
             await SessionEnding(self._runtime, self._unit).end(
-                user_id, [session_id], reason=SessionEnd.LOGGED_OUT, actor=user_id
+                user_id, [session_id], reason=SessionEnd.LOGGED_OUT, actor=actor or user_id
             )
 
     async def end_sessions_of(
@@ -117,19 +123,35 @@ class Sessions:
             raise
         return len(used)
 
+    async def end_expired_impersonations(self, *, limit: int) -> int:
+        """Put an end to impersonations whose time is up, for the trail; return how many there were."""
+        async with self._unit:
+            impersonations = ImpersonationRepository(self._unit.session)
+            expired = await impersonations.list_expired(self._runtime.clock.now(), limit=limit)
+            ending = SessionEnding(self._runtime, self._unit)
+            return await ending.end_acting(expired, reason=SessionEnd.EXPIRED)
+
     async def delete_outlived(self, session_ids: Collection[UUID], before: datetime) -> None:
         """Delete rows that `list_outlived` named."""
         async with self._unit:
             await SessionRepository(self._unit.session).delete_outlived(session_ids, before)
 
+    async def _is_good(self, reader: DatabaseSession, session_id: UUID) -> bool:
+        found = await SessionRepository(reader).find_live(session_id, self._runtime.clock.now())
+        return await is_confirmed(self._runtime, reader, found)
+
 
 async def sweep_sessions(runtime: Runtime) -> int:
     """Delete sessions that have been over for longer than the setting says, in small transactions; return how many."""
-    before = runtime.clock.now() - timedelta(days=runtime.section(SessionsSettings).keep_ended_days)
+    settings, now = runtime.section(SessionsSettings), runtime.clock.now()
+    before = now - timedelta(days=settings.keep_ended_days)
+    long_before = now - timedelta(days=settings.keep_impersonations_days)
     swept = 0
     while True:
         async with runtime.reads() as reader:
-            outlived = await SessionRepository(reader).list_outlived(before, limit=SWEEP_BATCH)
+            outlived = await SessionRepository(reader).list_outlived(
+                before, impersonations_before=long_before, limit=SWEEP_BATCH
+            )
         if outlived:
             await Sessions(runtime, runtime.unit()).delete_outlived(outlived, before)
             swept += len(outlived)
@@ -140,6 +162,8 @@ async def sweep_sessions(runtime: Runtime) -> int:
 def _view(row: Session, current_id: UUID | None) -> SessionView:
     return SessionView(
         id=row.id,
+        impersonated_by=row.actor_id,
+        impersonation_reason=row.impersonation_reason,
         device_name=row.device_name,
         place=row.place,
         client_address=row.client_address,
