@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from portico.access.roles import RoleBook
+from portico.access.types import PlatformRole
 from portico.app import create_app
-from portico.core.permissions import Permission
+from portico.core.permissions import Permission, Reach
 from portico.core.settings import Settings
 from portico.http.routing import route_table
 from scripts.reference.markdown import code, described, page, table, titled
@@ -103,6 +105,24 @@ def access_in_words(access: Sequence[str]) -> str:
     return "anyone" if tuple(access) == ("public",) else ", ".join(map(code, access))
 
 
+@cache
+def book() -> RoleBook:
+    """Return what the roles of the server hold, as it is by default."""
+    return RoleBook.of(application().state.runtime)
+
+
+def holders(permission: Permission) -> str:
+    """Return who holds a permission, in words."""
+    if permission.reach is Reach.SELF:
+        return "everybody, over himself"
+    if permission.reach is Reach.PLATFORM:
+        return ", ".join(
+            role.value for role in PlatformRole if book().platform_holds([role], permission.value)
+        )
+    holding = [role for role, held in book().system.items() if permission.value in held]
+    return ", ".join(sorted(holding, key=lambda role: len(book().system[role])))
+
+
 def permissions_page() -> str:
     """Write every permission, who holds it, and the routes that ask for it."""
     import_everything()
@@ -113,7 +133,7 @@ def permissions_page() -> str:
         rows = [
             (
                 code(str(permission.value)),
-                "everybody, over himself" if permission.value.split(":")[1] == "self" else "superusers",
+                holders(permission) + (", never by key" if permission.is_interactive else ""),
                 ", ".join(
                     code(f"{line.method} {line.path}") for line in routes() if permission.value in line.access
                 ),
@@ -125,8 +145,9 @@ def permissions_page() -> str:
     intro = """
 A permission is written `scope:resource:action`. Each route asks for one, or declares itself public; the server does
 not start with a route that does neither. Rights with the resource `self` concern one's own account and are held by
-everybody who is signed in. All others are held by superusers: people with the platform role `superuser`, made with
-`portico create-admin` or by another superuser. A permission that no route asks for is checked inside a service, or by a
-feature of yours.
+everybody who is signed in. Those of the scope `platform` are held by platform role: `superuser` (all of them; made with
+`portico create-admin` or by another superuser), `support`, `auditor`. All others are held in an organization, by role
+there. *Never by key*: only the person himself has it, no API key and nobody who impersonates him. A permission that no
+route asks for is checked inside a service, or by a feature of yours. [How it works](../guides/permissions.md).
 """
     return page("Permissions", intro, *parts)
