@@ -5,6 +5,8 @@ from typing import Any
 from portico.access.types import OrganizationRole, PlatformRole
 from portico.core.permissions import Reach
 from portico.feature import Feature
+from portico.messaging import on
+from portico.organizations.jobs import SCHEDULES, erase_organization
 from portico.organizations.pages import routers as page_routers
 from portico.organizations.permissions import (
     OWNERS_ONLY,
@@ -12,8 +14,16 @@ from portico.organizations.permissions import (
     SEEN_BY_PLATFORM,
     OrganizationPermission,
 )
+from portico.organizations.personal_data import MEMBERSHIPS_PERSONAL_DATA
 from portico.organizations.routes import router
 from portico.organizations.settings import OrganizationsSettings
+from portico.organizations.subscribers import (
+    OrganizationObligations,
+    leave_organizations,
+    note_ownerless_organizations,
+)
+from portico.users.events import UserDeactivated, UserDeleted
+from portico.users.ports import Obligations
 
 
 def register_commands(app: Any) -> None:
@@ -39,6 +49,14 @@ def organizations_feature() -> Feature:
         },
         routers=[router],
         pages=page_routers,
+        subscribers=[
+            on(UserDeleted, leave_organizations),
+            on(UserDeactivated, note_ownerless_organizations),
+        ],
+        jobs=[erase_organization],
+        schedules=SCHEDULES,
+        ports={Obligations: OrganizationObligations},
+        personal_data=MEMBERSHIPS_PERSONAL_DATA,
         commands=register_commands,
         templates="portico.organizations",
     )

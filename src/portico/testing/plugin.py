@@ -19,6 +19,7 @@ from portico.feature import Feature
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from portico.testing.mail import CapturedMails, capture_mail
+from portico.testing.organizations import TestOrganizations
 from portico.testing.people import People
 from portico.testing.templates import DatabaseTemplates
 
@@ -132,6 +133,12 @@ async def client(app: FastAPI, settings: Settings) -> AsyncIterator[httpx2.Async
 def people(runtime: Runtime, client: httpx2.AsyncClient) -> People:
     """Return what makes people who are signed in: `ada = await people.sign_up("ada@example.com")`."""
     return People(runtime, client)
+
+
+@pytest.fixture
+def organizations(runtime: Runtime) -> TestOrganizations:
+    """Return what makes organizations: `acme = await organizations.make(ada)`."""
+    return TestOrganizations(runtime)
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

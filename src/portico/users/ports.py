@@ -1,10 +1,13 @@
 """What people need from the floors above, as protocols that those fill.
 
-Who somebody is can be proven anew only by `portico.credentials`, which lives above this feature.
+Who somebody is can be proven anew only by `portico.credentials`; what would be left behind without him is known to
+`portico.organizations`. Both live above this feature.
 """
 
 from typing import Protocol
 
+from portico.core.ids import UserId
+from portico.db.unit import Unit
 from portico.http.authentication import Principal
 
 
@@ -20,5 +23,17 @@ class Reauthentication(Protocol):
             PasswordUnreadable: over 1,024 bytes, or no text (400).
             TooManyAttempts: guesses are blocked for now (429).
             HashingBusy: too many hash at once (503).
+        """
+        ...
+
+
+class Obligations(Protocol):
+    """Knows what a person must settle before he may close his account."""
+
+    async def refuse_unsettled(self, unit: Unit, user_id: UserId) -> None:
+        """Refuse the closing, and lock what it will touch; called in the open unit, before the person is locked.
+
+        Raises:
+            PorticoError: something is to be settled first (409).
         """
         ...

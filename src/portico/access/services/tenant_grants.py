@@ -76,8 +76,11 @@ class TenantGrants:
         *,
         actor: Principal | None,
         kind: str = "user",
+        even_the_last: bool = False,
     ) -> None:
         """Take every role and team membership of a principal there; who leaves himself is measured by nobody.
+
+        `even_the_last`: also of the last owner, because the organization is closed, or he is gone for good.
 
         Raises:
             RightsNotHeld: he holds what the actor lacks (403).
@@ -95,7 +98,7 @@ class TenantGrants:
                     self._runtime, self._unit, actor, organization_id, touched, subject=subject
                 )
             await self._write(organization_id, holder_id, {}, held, actor)
-            if "owner" in held:
+            if "owner" in held and not even_the_last:
                 await Tenants(self._runtime, self._unit).keep_an_owner(organization_id)
             await self._announce(organization_id, (kind, holder_id), sorted(held), [], actor)
 

@@ -42,11 +42,16 @@ def organization_to_begin_with(user_id: ColumnElement[UUID]) -> ColumnElement[UU
             _EARLIER,
             _GRANT,
             and_(
-                _GRANT.c.tenant_id == _EARLIER.c.active_organization_id, _GRANT.c.holder_id == _EARLIER.c.user_id
+                _GRANT.c.tenant_id == _EARLIER.c.active_organization_id,
+                _GRANT.c.holder_id == _EARLIER.c.user_id,
             ),
         )
         .join(_TENANT, _TENANT.c.id == _GRANT.c.tenant_id)
-        .where(_EARLIER.c.user_id == user_id, _TENANT.c.disabled_at.is_(None))
+        .where(
+            _EARLIER.c.user_id == user_id,
+            _EARLIER.c.actor_id.is_(None),  # where he worked himself, not somebody in his name
+            _TENANT.c.disabled_at.is_(None),
+        )
         .order_by(_EARLIER.c.last_seen_at.desc(), _EARLIER.c.id.desc())
         .limit(1)
         .scalar_subquery()
@@ -81,9 +86,7 @@ class ActiveOrganizationRepository:
         """Have a session of the person work there; False if it has ended, or is not his."""
         statement = (
             update(_SESSION)
-            .where(
-                _SESSION.c.id == session_id, _SESSION.c.user_id == user_id, _SESSION.c.ended_at.is_(None)
-            )
+            .where(_SESSION.c.id == session_id, _SESSION.c.user_id == user_id, _SESSION.c.ended_at.is_(None))
             .values(active_organization_id=organization_id)
             .returning(_SESSION.c.id)
         )

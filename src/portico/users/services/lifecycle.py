@@ -16,6 +16,7 @@ from portico.runtime import Runtime
 from portico.users.addresses import parse_address
 from portico.users.events import UserActivated, UserDeactivated, UserDeleted, UserErased, UserRestored
 from portico.users.models import User
+from portico.users.ports import Obligations
 from portico.users.repositories import EmailAddressRepository, UserRepository
 from portico.users.settings import UsersSettings
 from portico.users.types import Account, UserStatus
@@ -68,10 +69,13 @@ class UserLifecycle:
         Raises:
             UserNotFound: no such living person (404).
             LastSuperuser: nobody could administer the deployment any more (409).
+            LastOwner: an organization of others would be left without an owner (409).
         """
         async with self._unit:
             # The superusers' grants before the person, as everywhere: two who delete each other must not both wait.
             await Grants(self._runtime, self._unit).keep_a_superuser(PrincipalId(user_id))
+            if (obligations := self._runtime.find(Obligations)) is not None:
+                await obligations.refuse_unsettled(self._unit, user_id)
             people = UserRepository(self._unit.session)
             account = await people.find_account(user_id, lock=True)
             await self._strip_roles(user_id, actor)
