@@ -64,7 +64,7 @@ class MailTemplates:
             "translator": translator,
             "language": translator.language,
         }
-        complete["name"] = _greeted_name(complete["name"])
+        complete["name"] = greeted_name(complete["name"])
         return Content(
             subject=" ".join(self._part(template, "subject.txt", complete).split()),
             text=_BLANK_LINES.sub("\n\n", self._part(template, "txt", complete)).strip() + "\n",
@@ -95,8 +95,9 @@ def _harmless(value: Any) -> Any:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
 
 
-def _greeted_name(name: str | None) -> str | None:
-    """Return the name to greet by; none that is a link, because it would be one under our letterhead."""
+def greeted_name(name: str | None) -> str | None:
+    """Return a name that somebody chose, to greet or speak of; none that is a link, for it would be one under our
+    letterhead."""
     if not name or _LOOKS_LIKE_A_LINK.search(name):
         return None
     return name if len(name) <= LONGEST_GREETED_NAME else name[:LONGEST_GREETED_NAME].rstrip() + "…"

@@ -102,7 +102,6 @@ class Invitation(Identified, NamedTable):
     address: Mapped[str] = mapped_column(String(320))
     """The normal form, by which it is compared."""
     roles: Mapped[list[Any]] = mapped_column(JsonDocument)
-    team_ids: Mapped[list[Any]] = mapped_column(JsonDocument)
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     invited_by: Mapped[UUID | None] = mapped_column(Uuid)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -140,14 +140,13 @@ class InvitationFacts:
     email: str
     address: str
     roles: tuple[str, ...]
-    team_ids: tuple[UUID, ...]
     invited_by: UUID | None
     created_at: datetime
     sent_at: datetime
     sends: int
     expires_at: datetime
     status: InvitationStatus
-    accepted_by: UUID | None = None
+    accepted_by: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

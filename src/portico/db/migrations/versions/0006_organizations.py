@@ -101,7 +101,6 @@ def _create_invitations() -> None:
         sa.Column("email", sa.String(length=320), nullable=False),
         sa.Column("address", sa.String(length=320), nullable=False),
         sa.Column("roles", DOCUMENT, nullable=False),
-        sa.Column("team_ids", DOCUMENT, nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("invited_by", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
