@@ -18,13 +18,15 @@ CONTRACTS = ROOT / ".importlinter"
 FLOORS = (
     "testing", "cli", "worker", "app", "composition",
     # features, top floor first
-    "admin", "webhooks", "organizations", "sessions", "credentials", "users", "access", "tokens", "mail", "audit", "keys",
+    "admin", "webhooks", "api_keys", "organizations", "sessions", "credentials", "users", "access", "tokens", "mail",
+    "audit", "keys",
     # ground floors
     "feature", "web", "http", "messaging", "outbound", "coordination", "runtime", "db", "core",
 )  # fmt: skip
 FEATURES = (
     "admin",
     "webhooks",
+    "api_keys",
     "organizations",
     "sessions",
     "credentials",

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from portico.access.feature import access_feature
 from portico.admin.feature import admin_feature
+from portico.api_keys.feature import api_keys_feature
 from portico.audit.feature import audit_feature
 from portico.composition import check_schema, compose, started
 from portico.coordination.health import describe_coordination
@@ -59,6 +60,7 @@ def default_features() -> list[Feature]:
         credentials_feature(),
         sessions_feature(),
         organizations_feature(),
+        api_keys_feature(),
         webhooks_feature(),
         admin_feature(),
     ]
@@ -119,7 +121,8 @@ def assemble(runtime: Runtime, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.http_floor = install_http(
         app,
         runtime,
-        authenticators=[make for feature in features for make in feature.authenticators],
+        # A higher floor knows the credentials of the lower ones, and takes its own kind out before they see it.
+        authenticators=[make for feature in reversed(features) for make in feature.authenticators],
         readiness=[check_schema],
         health_checks=health_checks(runtime),
     )

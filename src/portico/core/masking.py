@@ -27,6 +27,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=://)([^\s/:@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
     (re.compile(r"\b(Bearer|Basic|DPoP)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE), rf"\1 {MASK}"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_.-]*"), MASK),
+    # Our own kinds of secrets, and those that webhooks sign with: a prefix of four or five letters, then chance.
+    (re.compile(r"\b(p[a-z]{2}|whsec)_[A-Za-z0-9_+/-]{20,}={0,2}"), r"\1_…"),
     # name=value and "name": "value", as they stand in queries, forms and printed dictionaries
     (
         re.compile(

@@ -1,7 +1,7 @@
 """Who is calling: the principal, and the chain of authenticators that finds him.
 
-Features contribute authenticators in the order of the chain; the first that recognises its kind of credential
-decides. The outcome stands in `scope["portico.principal"]` before any route runs.
+Features contribute authenticators, those of higher floors are asked first; the first that recognises its kind of
+credential decides. The outcome stands in `scope["portico.principal"]` before any route runs.
 """
 
 from collections.abc import Mapping
@@ -82,6 +82,14 @@ class Rejection:
 
     code: str
     detail: str
+
+
+class KeyAuthority(Protocol):
+    """Knows the keys of machines; filled by whoever makes them."""
+
+    async def read_again(self, principal: Principal) -> Principal | Rejection:
+        """Return the caller, or why his key is no good any more, by what the database says now."""
+        ...
 
 
 class Authenticator(Protocol):

@@ -134,6 +134,8 @@ def _complete(operation: dict[str, Any], entry: RouteEntry, method: str) -> None
     operation["responses"] = dict(sorted(responses.items()))
     if entry.requires:
         operation["security"] = [{"bearer": []}, {"session": []}]
+        if not any(needed.permission.is_interactive for needed in entry.requires):
+            operation["security"].append({"api_key": []})
         operation["x-permissions"] = [str(needed.permission) for needed in entry.requires]
     if method not in SAFE_METHODS and entry.keeps_answers:
         operation.setdefault("parameters", []).append(IDEMPOTENCY_PARAMETER)
@@ -193,6 +195,12 @@ def _security_schemes(*, has_token_route: bool) -> dict[str, Any]:
     schemes: dict[str, Any] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt"},
         "session": {"type": "apiKey", "in": "cookie", "name": "__Host-portico_session"},
+        "api_key": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "`pak_…`, here or as `Authorization: Bearer pak_…`; not both.",
+        },
     }
     if has_token_route:
         flow = {"tokenUrl": TOKEN_PATH, "scopes": {}}

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from portico.http.access import FRESH_KEY, ORGANIZATION_KEY, require_principal
-from portico.http.authentication import PRINCIPAL_KEY, Principal
+from portico.http.access import FRESH_KEY, ORGANIZATION_KEY, require_principal, unauthenticated
+from portico.http.authentication import PRINCIPAL_KEY, CredentialKind, KeyAuthority, Principal, Rejection
 from portico.http.dependencies import RuntimeDep, service
+from portico.runtime import Runtime
 from portico.sessions.services import Sessions, SessionTokens, SignIn, live_session, principal_of
 
 SignInDep = Annotated[SignIn, Depends(service(SignIn))]
@@ -21,17 +22,27 @@ async def fresh_principal(request: Request, runtime: RuntimeDep) -> Principal:
     From here on he is the principal of the request, so that a `requires(…)` that follows asks about him.
 
     Raises:
-        Unauthenticated: nobody is signed in (401).
+        Unauthenticated: nobody is signed in, or the API key is no longer good (401).
         SessionEnded: the session or its person is no longer good (401).
     """
     principal = require_principal(request)
     request.scope[FRESH_KEY] = True
-    if principal.session_id is None:
+    if principal.credential is CredentialKind.API_KEY:
+        fresh = await _by_key(runtime, principal)
+    elif principal.session_id is None:
         return principal
-    fresh = principal_of(await live_session(runtime, principal.session_id), principal.credential)
+    else:
+        fresh = principal_of(await live_session(runtime, principal.session_id), principal.credential)
     request.scope[PRINCIPAL_KEY] = fresh
     request.scope.pop(ORGANIZATION_KEY, None)
     return fresh
+
+
+async def _by_key(runtime: Runtime, principal: Principal) -> Principal:
+    read = await runtime.get(KeyAuthority).read_again(principal)
+    if isinstance(read, Rejection):
+        raise unauthenticated(read)
+    return read
 
 
 FreshPrincipalDep = Annotated[Principal, Depends(fresh_principal)]

@@ -7,6 +7,7 @@ other spellings share one budget (GHSA-x732-6j76-qmhm). In memory a hit costs ab
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from portico.coordination.counters import Counters, Verdict, Window, parse_windows
@@ -112,7 +113,7 @@ class RateLimits:
         for limit in plan.limits:
             verdict: Verdict = self._hit_now(f"{limit.name}:{who}", limit.windows)  # type: ignore[misc]  # is_immediate
             if not verdict.allowed:
-                raise self.refusal(Standing(limit, verdict))
+                raise refusal_of(Standing(limit, verdict), self._clock.now())
             if standing is None or verdict.remaining < standing.verdict.remaining:
                 standing = Standing(limit, verdict)
         return standing
@@ -123,30 +124,36 @@ class RateLimits:
         for limit in plan.limits:
             verdict = await self._counters.hit(f"{limit.name}:{who}", limit.windows)
             if not verdict.allowed:
-                raise self.refusal(Standing(limit, verdict))
+                raise refusal_of(Standing(limit, verdict), self._clock.now())
             if standing is None or verdict.remaining < standing.verdict.remaining:
                 standing = Standing(limit, verdict)
         return standing
 
-    def refusal(self, standing: Standing) -> RateLimited:
-        """Return the 429, with the headers that tell why."""
-        wait = max(1, math.ceil(standing.verdict.retry_after))
-        error = RateLimited(f"Too many requests, try again in {wait} seconds.", retry_after=wait)
-        error.headers |= {name.decode(): value.decode() for name, value in self.headers(standing)}
-        return error
-
     def headers(self, standing: Standing) -> RawHeaderList:
-        """Return the fields of draft-ietf-httpapi-ratelimit-headers and the older ones (reset as a Unix time)."""
-        limit, (_, amount, remaining, reset_after, _) = standing
-        reset = math.ceil(reset_after)
-        prefix, constant = limit.shown[amount]
-        left = b"%d" % remaining
-        return [
-            *constant,
-            (b"ratelimit", b"%b%b;t=%d" % (prefix, left, reset)),
-            (b"x-ratelimit-remaining", left),
-            (b"x-ratelimit-reset", b"%d" % (self._clock.now().timestamp() + reset)),
-        ]
+        """Return how the caller stands, for an answer that is let through."""
+        return headers_of(standing, self._clock.now())
+
+
+def refusal_of(standing: Standing, now: datetime) -> RateLimited:
+    """Return the 429, with the headers that tell why."""
+    wait = max(1, math.ceil(standing.verdict.retry_after))
+    error = RateLimited(f"Too many requests, try again in {wait} seconds.", retry_after=wait)
+    error.headers |= {name.decode(): value.decode() for name, value in headers_of(standing, now)}
+    return error
+
+
+def headers_of(standing: Standing, now: datetime) -> RawHeaderList:
+    """Return the fields of draft-ietf-httpapi-ratelimit-headers and the older ones (reset as a Unix time)."""
+    limit, (_, amount, remaining, reset_after, _) = standing
+    reset = math.ceil(reset_after)
+    prefix, constant = limit.shown[amount]
+    left = b"%d" % remaining
+    return [
+        *constant,
+        (b"ratelimit", b"%b%b;t=%d" % (prefix, left, reset)),
+        (b"x-ratelimit-remaining", left),
+        (b"x-ratelimit-reset", b"%d" % (now.timestamp() + reset)),
+    ]
 
 
 def _classes(settings: RateLimitSettings) -> dict[LimitClass, Limit]:

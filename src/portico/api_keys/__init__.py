@@ -1,0 +1,1 @@
+"""Keys for machines: a person's own, an organization's, those of service accounts; and honeytokens."""

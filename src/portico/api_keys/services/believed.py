@@ -1,0 +1,287 @@
+"""Keys that this process has verified lately and may believe without asking the database.
+
+A hit is a SHA-256, a look into a dict, a comparison of times, a count. The entry is tagged with the key, with whoever
+it acts for and with its organization: what ends one of them is heard before that is answered
+(`coordination.revocations`).
+What a key may be used for at most is asked here too: its addresses, its rate, its quota of the day.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Final
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import structlog
+
+from portico.api_keys.repositories import FoundKey, KeyReader
+from portico.api_keys.services.alarms import Alarms
+from portico.api_keys.settings import ApiKeysSettings
+from portico.api_keys.types import KEY_FORMAT, ONE_DAY, KeyFault, KeyKind, Network, Use
+from portico.coordination.cache import BoundedCache
+from portico.coordination.counters import Counters, Verdict, Window
+from portico.coordination.revocations import RevocationLog
+from portico.core.context import current_request
+from portico.core.ids import OrganizationId, PrincipalId
+from portico.http.authentication import CredentialKind, Principal, PrincipalKind
+from portico.http.edge.limits import Limit, Standing, refusal_of
+from portico.runtime import Runtime
+from portico.sessions.services.believed import KeySpace
+from portico.tokens.secret_format import NotASecret
+
+log = structlog.get_logger("portico.api_keys")
+
+NOTE_USE_EVERY: Final = timedelta(seconds=60)
+"""How coarse `last_used_at` and `last_used_address` are."""
+
+_KINDS: Final = {
+    KeyKind.PERSONAL: PrincipalKind.USER,
+    KeyKind.SERVICE_ACCOUNT: PrincipalKind.SERVICE_ACCOUNT,
+    KeyKind.ORGANIZATION: PrincipalKind.ORGANIZATION,
+}
+
+
+class KeyRefused(Exception):
+    """The key is no good; `fault` is for the log and the trail."""
+
+    def __init__(self, fault: KeyFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+class Tally:
+    """How often this process has seen a key since it last wrote that down, and how often all have today."""
+
+    __slots__ = ("__weakref__", "address", "at", "day", "key_id", "known", "pending")
+
+    def __init__(self, key_id: UUID) -> None:
+        self.key_id = key_id
+        self.pending = 0
+        self.known = 0
+        self.day = 0
+        self.at: datetime | None = None
+        self.address: str | None = None
+
+    def learn(self, day: int, used: int) -> None:
+        """Take over what the database knows of a day."""
+        self.known = max(self.known, used) if day == self.day else used
+        self.day = day
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Belief:
+    """What was read of a key: whom it stands for, until when, and within which limits."""
+
+    principal: Principal
+    good_until: datetime
+    networks: tuple[Network, ...]
+    limit: Limit | None
+    quota: int | None
+    tally: Tally
+
+
+class BelievedKeys:
+    """The bounded memory of verified keys; one a process."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        settings = runtime.section(ApiKeysSettings)
+        self._runtime = runtime
+        self._clock = runtime.clock
+        self._alarms = Alarms(runtime)
+        self._space = KeySpace("api_key", runtime.settings.public_url)
+        self._entries: BoundedCache[bytes, Belief] = BoundedCache(
+            runtime.get(RevocationLog), settings.cached_keys
+        )
+        self._tallies: WeakValueDictionary[UUID, Tally] = WeakValueDictionary()
+        self._used: list[Tally] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def authenticate(self, text: str) -> Principal:
+        """Return whom the key stands for; the request counts against its limits.
+
+        Raises:
+            KeyRefused: it is no good, or not from here.
+            RateLimited: its rate or quota is used up (429).
+        """
+        belief = self._entries.hit(self._space.key(text))
+        now = self._clock.now()
+        if belief is None or now >= belief.good_until:
+            belief = await self._load(text, now)
+        if belief.networks:
+            await self._check_network(belief)
+        if belief.quota is not None:
+            _check_quota(belief.tally, belief.quota, now)
+        if belief.limit is not None:
+            await self._check_rate(belief.limit, belief.tally.key_id, now)
+        self._count(belief.tally, now)
+        return belief.principal
+
+    async def read_again(self, key_id: UUID) -> Principal:
+        """Return whom a key stands for by what the database says now, for routes that trust no memory.
+
+        Raises:
+            KeyRefused: it is no good any more.
+        """
+        async with self._runtime.reads() as session:
+            found = await KeyReader(session).find_by_id(key_id)
+        now = self._clock.now()
+        if found is None or (fault := fault_of(found, now)) is not None:
+            raise KeyRefused(KeyFault.UNKNOWN if found is None else fault or KeyFault.UNKNOWN)
+        return _principal(found)
+
+    def take_used(self) -> list[Use]:
+        """Return what was counted since the last call, and begin anew."""
+        used, self._used = self._used, []
+        taken = []
+        for tally in used:
+            count, tally.pending = tally.pending, 0
+            tally.known += count
+            taken.append(
+                Use(
+                    key_id=tally.key_id,
+                    count=count,
+                    at=tally.at or self._clock.now(),
+                    address=tally.address,
+                )
+            )
+        return taken
+
+    def give_back(self, uses: Sequence[Use]) -> None:
+        """Count again what could not be written."""
+        for use in uses:
+            tally = self._tally(use.key_id)
+            tally.known = max(0, tally.known - use.count)
+            self._add(tally, use.count)
+            tally.at, tally.address = tally.at or use.at, tally.address or use.address
+
+    def learn(self, key_id: UUID, used_today: int, today: int) -> None:
+        """Take over how often all processes together have seen a key today."""
+        tally = self._tallies.get(key_id)
+        if tally is not None:
+            tally.learn(today, used_today)
+
+    async def _load(self, text: str, now: datetime) -> Belief:
+        try:
+            secret_hash = KEY_FORMAT.hash_of(text)
+        except NotASecret:
+            raise KeyRefused(KeyFault.UNKNOWN) from None
+
+        async def read() -> tuple[Belief, Sequence[str]]:
+            async with self._runtime.reads() as session:
+                found = await KeyReader(session).find_by_hash(secret_hash)
+            if found is None:
+                raise KeyRefused(KeyFault.UNKNOWN)
+            if (fault := fault_of(found, now)) is not None:
+                await self._refuse(found, fault)
+            return self._believed(found), _subjects(found)
+
+        return await self._entries.load(self._space.key(text), read)
+
+    async def _refuse(self, found: FoundKey, fault: KeyFault) -> None:
+        log.info("api_key_refused", key=str(found.id), fault=fault.value)
+        if fault is KeyFault.HONEYTOKEN:
+            await self._alarms.ring(found.id)
+        raise KeyRefused(fault)
+
+    def _believed(self, found: FoundKey) -> Belief:
+        tally = self._tally(found.id)
+        if found.used_on is not None:
+            tally.learn(found.used_on.toordinal(), found.used_today)
+        rate = found.rate_limit_per_minute
+        return Belief(
+            principal=_principal(found),
+            good_until=found.ends_at or datetime.max.replace(tzinfo=self._clock.now().tzinfo),
+            networks=tuple(ip_network(network) for network in found.networks),
+            limit=Limit.of("api-key", (Window(rate, 60, "minute"),)) if rate is not None else None,
+            quota=found.quota_per_day,
+            tally=tally,
+        )
+
+    def _tally(self, key_id: UUID) -> Tally:
+        tally = self._tallies.get(key_id)
+        if tally is None:
+            tally = self._tallies[key_id] = Tally(key_id)
+        return tally
+
+    def _count(self, tally: Tally, now: datetime) -> None:
+        if not tally.pending and (tally.at is None or now - tally.at >= NOTE_USE_EVERY or not tally.address):
+            tally.at, tally.address = now, current_request().client_address
+        self._add(tally, 1)
+
+    def _add(self, tally: Tally, count: int) -> None:
+        if not tally.pending:
+            self._used.append(tally)
+        tally.pending += count
+
+    async def _check_network(self, belief: Belief) -> None:
+        text = current_request().client_address
+        address = ip_address(text) if text else None
+        if address is None or not any(address in network for network in belief.networks):
+            log.info("api_key_refused", key=str(belief.tally.key_id), fault=KeyFault.NETWORK.value)
+            await self._alarms.note_foreign_address(belief.principal)
+            raise KeyRefused(KeyFault.NETWORK)
+
+    async def _check_rate(self, limit: Limit, key_id: UUID, now: datetime) -> None:
+        verdict = await self._runtime.get(Counters).hit(f"api-key:{key_id}", limit.windows)
+        if not verdict.allowed:
+            raise refusal_of(Standing(limit, verdict), now)
+
+
+def fault_of(found: FoundKey, now: datetime) -> KeyFault | None:
+    """Return what is wrong with a key; None if it is good. The first line that fits gives the answer."""
+    ends_at = found.ends_at
+    checks = (
+        (found.kind is KeyKind.HONEYTOKEN, KeyFault.HONEYTOKEN),
+        (found.revoked_at is not None, KeyFault.REVOKED),
+        (ends_at is not None and ends_at <= now, KeyFault.EXPIRED),
+        (found.is_holder_off, KeyFault.HOLDER_DISABLED),
+        (found.is_organization_off, KeyFault.ORGANIZATION_DISABLED),
+    )
+    return next((fault for is_so, fault in checks if is_so), None)
+
+
+def _subjects(found: FoundKey) -> tuple[str, ...]:
+    own = (f"api_key:{found.id}", f"user:{found.principal_id}")
+    return own if found.organization_id is None else (*own, f"tenant:{found.organization_id}")
+
+
+def _principal(found: FoundKey) -> Principal:
+    scopes = frozenset(found.scopes)
+    where = found.organization_id
+    if found.principal_id is None:
+        raise KeyRefused(KeyFault.HONEYTOKEN)  # nobody else has no holder
+    return Principal(
+        id=PrincipalId(found.principal_id),
+        kind=_KINDS[found.kind],
+        credential=CredentialKind.API_KEY,
+        credential_id=found.id,
+        roles=found.roles,
+        scopes=scopes,
+        organization_id=OrganizationId(where) if where is not None else None,
+    )
+
+
+def _check_quota(tally: Tally, quota: int, now: datetime) -> None:
+    """Refuse what is over the quota of the day.
+
+    Every process knows its own count exactly and that of the others by their last flush, so that as many requests too
+    many may pass as the others served since then.
+
+    Raises:
+        RateLimited: the quota is used up until midnight, UTC (429).
+    """
+    day = now.toordinal()
+    if day != tally.day:
+        tally.learn(day, 0)
+    used = tally.known + tally.pending
+    if used < quota:
+        return
+    midnight = (now + ONE_DAY).replace(hour=0, minute=0, second=0, microsecond=0)
+    wait = math.ceil((midnight - now).total_seconds())
+    verdict = Verdict(allowed=False, limit=quota, remaining=0, reset_after=wait, retry_after=wait)
+    raise refusal_of(Standing(Limit.of("api-key", (Window(quota, 86_400, "day"),)), verdict), now)
