@@ -7,13 +7,13 @@ describes it for whoever checks an export with other tools.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
-from portico.audit.types import Head, SequencerState
+from portico.audit.types import OpenGap
 from portico.core.crypto import RootSecret, same
 
 FORMAT: Final = 1
@@ -42,6 +42,8 @@ FIELDS: Final = (
     "changes",
     "commitment",
 )
+HEAD_FIELDS: Final = ("stream", "position", "hash", "checkpoints", "signed_position", "due_at")
+STATE_FIELDS: Final = ("id", "watermark", "links", "unsigned_until", "gaps")
 _ENTRY_KEY = "audit.entry"
 _HEAD_KEY = "audit.head"
 _STATE_KEY = "audit.sequencer"
@@ -106,27 +108,31 @@ def link_hash(previous: bytes, position: int, link: int, leaf: bytes) -> bytes:
     return sha256(b"%b%b%b%b" % (previous, position.to_bytes(8), link.to_bytes(8), leaf)).digest()
 
 
-def head_mac(secret: RootSecret, head: Head) -> bytes:
-    """Return the MAC of a stream's end."""
-    values = [
-        plain(value)
-        for value in (
-            head.stream,
-            head.position,
-            head.hash,
-            head.checkpoints,
-            head.signed_position,
-            head.due_at,
-        )
-    ]
-    return secret.mac(_HEAD_KEY, encode_row(values).encode())
+def head_mac(secret: RootSecret, values: Sequence[Any]) -> bytes:
+    """Return the MAC of a stream's end: the values of `HEAD_FIELDS`, as they are or as the database has them."""
+    return secret.mac(_HEAD_KEY, encode_row([plain(value) for value in values]).encode())
 
 
-def state_mac(secret: RootSecret, state: SequencerState) -> bytes:
-    """Return the MAC of the sequencer's state."""
-    gaps = [[list(map(list, gap.ranges)), list(gap.waits_for)] for gap in state.gaps]
-    values = [state.watermark, state.links, state.unsigned_until, gaps]
-    return secret.mac(_STATE_KEY, encode_row(values).encode())
+def state_mac(secret: RootSecret, values: Sequence[Any]) -> bytes:
+    """Return the MAC of the sequencer's state: the values of `STATE_FIELDS`."""
+    return secret.mac(_STATE_KEY, encode_row(list(values)).encode())
+
+
+def gaps_text(gaps: Iterable[OpenGap]) -> str:
+    """Write the gaps that may yet be filled."""
+    return encode_row([[gap.ranges, gap.waits_for] for gap in gaps])
+
+
+def read_gaps(text: str) -> tuple[OpenGap, ...]:
+    """Read them again.
+
+    Raises:
+        ValueError: the text is not ours.
+    """
+    return tuple(
+        OpenGap(tuple((first, last) for first, last in ranges), tuple(waits_for))
+        for ranges, waits_for in json.loads(text)
+    )
 
 
 def document_of(text: str | None) -> Mapping[str, Any] | None:

@@ -1,6 +1,5 @@
 """What the sequencer reads and writes."""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -20,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 
+from portico.audit.canonical import gaps_text, read_gaps
 from portico.audit.checkpoints import Checkpoint
 from portico.audit.models import (
     AuditCheckpoint,
@@ -29,11 +29,11 @@ from portico.audit.models import (
     AuditSequencer,
 )
 from portico.audit.repositories.raw import ENTRY_COLUMNS, StoredEntry, stored_entry
-from portico.audit.types import Head, Lag, OpenGap, SequencerState
+from portico.audit.types import Head, Lag, SequencerState
 from portico.db.dialects import insert_into
 from portico.db.repositories import Repository
 
-ROW = 1
+STATE_ROW = 1
 _HEADS = cast("Table", AuditHead.__table__)
 _STATE = cast("Table", AuditSequencer.__table__)
 
@@ -59,20 +59,16 @@ class ChainRepository(Repository[AuditLink]):
 
     async def state(self) -> SequencerState | None:
         """Return how far the chain has come; None before its first link."""
-        row = (await self.session.execute(select(_STATE).where(_STATE.c.id == ROW))).one_or_none()
+        row = (await self.session.execute(select(_STATE).where(_STATE.c.id == STATE_ROW))).one_or_none()
         if row is None:
             return None
-        gaps = tuple(
-            OpenGap(tuple((first, last) for first, last in ranges), tuple(waits_for))
-            for ranges, waits_for in json.loads(row.gaps)
-        )
-        return SequencerState(row.watermark, row.links, row.unsigned_until, gaps, row.mac)
+        return SequencerState(row.watermark, row.links, row.unsigned_until, read_gaps(row.gaps), row.mac)
 
     async def exists_work(self, now: datetime) -> bool:
         """Tell whether something waits to be linked, looked for or signed."""
-        watermark = select(_STATE.c.watermark).where(_STATE.c.id == ROW).scalar_subquery()
+        watermark = select(_STATE.c.watermark).where(_STATE.c.id == STATE_ROW).scalar_subquery()
         waiting = exists().where(AuditEntry.seq > func.coalesce(watermark, 0))
-        missing = exists().where(_STATE.c.id == ROW, _STATE.c.gaps != "[]")
+        missing = exists().where(_STATE.c.id == STATE_ROW, _STATE.c.gaps != "[]")
         due = exists().where(AuditHead.due_at <= now)
         return bool(await self.session.scalar(select(or_(waiting, missing, due))))
 
@@ -130,14 +126,14 @@ class ChainRepository(Repository[AuditLink]):
             "watermark": after.watermark,
             "links": after.links,
             "unsigned_until": after.unsigned_until,
-            "gaps": _written(after.gaps),
+            "gaps": gaps_text(after.gaps),
             "mac": after.mac,
         }
         if before is None:
-            statement = insert_into(_STATE, self._dialect).values(id=ROW, **values)
+            statement = insert_into(_STATE, self._dialect).values(id=STATE_ROW, **values)
             statement = statement.on_conflict_do_nothing().returning(_STATE.c.id)
         else:
-            same = and_(_STATE.c.id == ROW, _STATE.c.mac == before.mac)
+            same = and_(_STATE.c.id == STATE_ROW, _STATE.c.mac == before.mac)
             statement = update(_STATE).where(same).values(values).returning(_STATE.c.id)
         return await self.session.scalar(statement) is not None
 
@@ -156,10 +152,6 @@ class ChainRepository(Repository[AuditLink]):
     @property
     def _dialect(self) -> str:
         return self.session.get_bind().dialect.name
-
-
-def _written(gaps: Iterable[OpenGap]) -> str:
-    return json.dumps([[gap.ranges, gap.waits_for] for gap in gaps])
 
 
 def _head(row: Any) -> Head:

@@ -6,10 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select, text
 
+from portico.audit.canonical import HEAD_FIELDS, STATE_FIELDS, plain
 from portico.audit.checkpoints import Checkpoint
-from portico.audit.models import AuditCheckpoint, AuditEntry, AuditHead, AuditLink, AuditPersonal
+from portico.audit.models import (
+    AuditCheckpoint,
+    AuditEntry,
+    AuditHead,
+    AuditLink,
+    AuditPersonal,
+    AuditSequencer,
+)
 from portico.audit.repositories.raw import ENTRY_COLUMNS, StoredEntry, raw, stored_entry
 from portico.audit.repositories.trail import entry_value
 from portico.audit.types import ChainedEntry, CheckpointKind
@@ -19,6 +27,8 @@ _LINK_COLUMNS = tuple(
     raw(getattr(AuditLink, name)).label(f"link_{name}")
     for name in ("seq", "stream", "position", "entry_id", "hash")
 )
+_HEAD_COLUMNS = tuple(raw(getattr(AuditHead, name)).label(name) for name in (*HEAD_FIELDS, "mac"))
+_CHECKPOINT = tuple(Checkpoint.__dataclass_fields__)
 _PERSONAL_COLUMNS = (raw(AuditPersonal.salt).label("salt"), raw(AuditPersonal.fields).label("fields"))
 
 
@@ -75,24 +85,29 @@ class ChainReader(Repository[AuditLink]):
             query = query.where(AuditLink.position <= until)
         return [_stored_link(row) for row in await self.session.execute(query)]
 
-    async def list_heads(self, after: UUID | None, limit: int) -> list[AuditHead]:
-        """Return the ends of streams, by the order of their ids."""
-        query = select(AuditHead).order_by(AuditHead.stream).limit(limit)
+    async def list_heads(self, after: Any, limit: int) -> list[Row[Any]]:
+        """Return the ends of streams raw, in the order of their ids."""
+        query = select(*_HEAD_COLUMNS).order_by(AuditHead.stream).limit(limit)
         if after is not None:
-            query = query.where(AuditHead.stream > after)
-        return list(await self.session.scalars(query))
+            query = query.where(raw(AuditHead.stream) > raw(literal(after)))
+        return list((await self.session.execute(query)).all())
 
-    async def find_head(self, stream: UUID) -> AuditHead | None:
-        """Return the end of a stream."""
-        return await self.session.scalar(select(AuditHead).where(AuditHead.stream == stream))
+    async def find_head(self, stream: UUID) -> Row[Any] | None:
+        """Return the end of a stream, raw."""
+        query = select(*_HEAD_COLUMNS).where(AuditHead.stream == stream)
+        return (await self.session.execute(query)).one_or_none()
 
-    async def list_checkpoints(self, stream: UUID, after: int, limit: int) -> list[Row[Any]]:
-        """Return the checkpoints of a stream behind a number, raw, in the order of their numbers."""
+    async def find_state(self) -> Row[Any] | None:
+        """Return the sequencer's row, raw."""
+        columns = (raw(getattr(AuditSequencer, name)).label(name) for name in (*STATE_FIELDS, "mac"))
+        return (await self.session.execute(select(*columns))).one_or_none()
+
+    async def list_checkpoints(self, stream: UUID) -> list[Row[Any]]:
+        """Return the checkpoints of a stream raw, in the order of their numbers: some thousands a year."""
         query = (
             select(*(raw(getattr(AuditCheckpoint, name)).label(name) for name in _CHECKPOINT))
-            .where(AuditCheckpoint.stream == stream, AuditCheckpoint.number > after)
+            .where(AuditCheckpoint.stream == stream)
             .order_by(AuditCheckpoint.number)
-            .limit(limit)
         )
         return list((await self.session.execute(query)).all())
 
@@ -121,25 +136,31 @@ class ChainReader(Repository[AuditLink]):
         )
         return [checkpoint_value(row) for row in await self.session.scalars(query)]
 
-    async def list_unlinked(self, after: int, limit: int, stream: UUID | None = None) -> list[StoredEntry]:
-        """Return entries that no link leads to, in the order of their numbers."""
+    async def list_unlinked(self, first: int, last: int, stream: UUID | None = None) -> list[StoredEntry]:
+        """Return the entries with numbers from `first` to `last` that no link leads to."""
         query = (
             select(*ENTRY_COLUMNS)
-            .where(AuditEntry.seq > after, ~exists().where(AuditLink.entry_id == AuditEntry.id))
+            .where(
+                AuditEntry.seq.between(first, last),
+                ~exists().where(AuditLink.entry_id == AuditEntry.id),
+            )
             .order_by(AuditEntry.seq)
-            .limit(limit)
         )
         if stream is not None:
             query = query.where(_is_of(stream))
         return [stored_entry(row) for row in await self.session.execute(query)]
 
-    async def count_entries(self) -> int:
-        """Return how many entries there are."""
-        return await self.session.scalar(select(func.count()).select_from(AuditEntry)) or 0
+    async def entry_numbers(self) -> tuple[int, int]:
+        """Return the lowest and the highest number of an entry; 0 and -1 if there is none."""
+        row = (await self.session.execute(select(func.min(AuditEntry.seq), func.max(AuditEntry.seq)))).one()
+        return row[0] or 0, row[1] or -1
 
-    async def count_personal(self) -> int:
-        """Return of how many entries personal fields are known."""
-        return await self.session.scalar(select(func.count()).select_from(AuditPersonal)) or 0
+    async def personal_of_unlinked(self, entry_ids: Sequence[Any]) -> dict[Any, tuple[Any, Any]]:
+        """Return salt and fields by the raw id of their entry."""
+        query = select(raw(AuditPersonal.entry_id), *_PERSONAL_COLUMNS).where(
+            AuditPersonal.entry_id.in_([UUID(each) for each in entry_ids])
+        )
+        return {plain(row[0]): (row[1], row[2]) for row in await self.session.execute(query)}
 
     async def find_strange_personal(self) -> Any:
         """Return the id of personal fields that belong to no entry, or to one that speaks of none."""
@@ -150,33 +171,38 @@ class ChainReader(Repository[AuditLink]):
         )
         return await self.session.scalar(query.limit(1))
 
-    async def find_strange_link(self) -> Row[Any] | None:
-        """Return a link of a stream that has no end."""
-        query = (
-            select(AuditLink.stream, AuditLink.position, raw(AuditLink.entry_id))
-            .where(~exists().where(AuditHead.stream == AuditLink.stream))
-            .order_by(AuditLink.stream, AuditLink.position)
-        )
-        return (await self.session.execute(query.limit(1))).first()
+    async def find_strange_link(self) -> Any:
+        """Return the id of an entry whose link is of a stream that has no end."""
+        query = select(raw(AuditLink.entry_id)).where(~exists().where(AuditHead.stream == AuditLink.stream))
+        return await self.session.scalar(query.limit(1))
 
-    async def find_strange_checkpoint(self) -> Row[UUID, int] | None:
-        """Return a checkpoint of a stream that has no end."""
-        query = select(AuditCheckpoint.stream, AuditCheckpoint.number).where(
+    async def find_strange_checkpoint(self) -> int | None:
+        """Return the number of a checkpoint of a stream that has no end."""
+        query = select(AuditCheckpoint.number).where(
             ~exists().where(AuditHead.stream == AuditCheckpoint.stream)
         )
-        return (await self.session.execute(query.limit(1))).first()
+        return await self.session.scalar(query.limit(1))
 
-    async def sum_positions(self) -> int:
-        """Return the sum of the lengths of all streams, which is the number of links that there ever were."""
-        return int(await self.session.scalar(select(func.sum(AuditHead.position))) or 0)
+    async def lengths(self) -> tuple[int, int | None]:
+        """Return the sum of the lengths of all streams, and how many links the sequencer has ever written."""
+        total = select(func.sum(AuditHead.position)).scalar_subquery()
+        written = select(AuditSequencer.links).limit(1).scalar_subquery()
+        row = (await self.session.execute(select(total, written))).one()
+        return int(row[0] or 0), row[1]
 
-    async def counted_entries(self) -> int | None:
-        """Return how many entries SQLite has ever numbered; None on PostgreSQL, where roll-backs count too."""
+    async def missing_at_the_end(self, watermark: int) -> int:
+        """Return how many of the newest numbers SQLite gave away lead to no entry; 0 on PostgreSQL, where all may."""
         if self.session.get_bind().dialect.name != "sqlite":
-            return None
-        query = text("SELECT seq FROM sqlite_sequence WHERE name = 'portico_audit_entries'")
-        found: int | None = await self.session.scalar(query)
-        return found or 0
+            return 0
+        given = text("(SELECT seq FROM sqlite_sequence WHERE name = 'portico_audit_entries')")
+        waiting = select(func.count()).where(AuditEntry.seq > watermark).scalar_subquery()
+        last, count = (await self.session.execute(select(given, waiting))).one()
+        return max(int(last or 0) - watermark - int(count), 0)
+
+    async def find_hash(self, stream: UUID, position: int) -> bytes | None:
+        """Return the hash of a link."""
+        query = select(AuditLink.hash).where(AuditLink.stream == stream, AuditLink.position == position)
+        return await self.session.scalar(query)
 
     async def position_at(
         self, stream: UUID, *, since: datetime | None, until: datetime | None
@@ -191,9 +217,6 @@ class ChainReader(Repository[AuditLink]):
             query = query.where(AuditEntry.at < until)
         position: int | None = await self.session.scalar(query)
         return position
-
-
-_CHECKPOINT = tuple(Checkpoint.__dataclass_fields__)
 
 
 def checkpoint_value(row: Any) -> Checkpoint:

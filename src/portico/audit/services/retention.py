@@ -13,12 +13,11 @@ from uuid import UUID
 
 import structlog
 
-from portico.audit.canonical import head_mac
 from portico.audit.checkpoints import Checkpoint, CheckpointKey
 from portico.audit.repositories.chain import ChainRepository
 from portico.audit.repositories.retention import RetentionRepository
 from portico.audit.services.recording import record
-from portico.audit.services.sequencing import LEASE
+from portico.audit.services.sequencing import LEASE, signed_head
 from portico.audit.settings import AuditSettings
 from portico.audit.types import PLATFORM, CheckpointKind, Head
 from portico.coordination.leases import Lease, Leases
@@ -88,7 +87,7 @@ class Retention:
             end = Head(head.stream, head.position, head.hash, number, head.signed_position, head.due_at)
             chain = ChainRepository(unit.session)
             await chain.add_checkpoints([anchor])
-            await chain.put_heads([replace(end, mac=head_mac(self._runtime.secret, end))])
+            await chain.put_heads([signed_head(self._runtime.secret, end)])
             record(
                 self._runtime,
                 unit,

@@ -15,15 +15,16 @@ from uuid import UUID
 
 import structlog
 
-from portico.audit.canonical import genesis, has_mac, head_mac, link_hash, state_mac
+from portico.audit.canonical import HEAD_FIELDS, gaps_text, genesis, has_mac, head_mac, link_hash, state_mac
 from portico.audit.checkpoints import Checkpoint, CheckpointKey
-from portico.audit.repositories.chain import ChainRepository, NewLink
+from portico.audit.repositories.chain import STATE_ROW, ChainRepository, NewLink
 from portico.audit.repositories.raw import StoredEntry, lenient
 from portico.audit.services.recording import record
 from portico.audit.settings import AuditSettings
 from portico.audit.types import PLATFORM, CheckpointKind, Head, Lag, OpenGap, Outcome, SequencerState
 from portico.coordination.errors import LeaseTaken
 from portico.coordination.leases import Lease, Leases
+from portico.core.crypto import RootSecret
 from portico.db.unit import Unit
 from portico.runtime import Runtime
 
@@ -203,10 +204,11 @@ class Sequencer:
         )
 
     def _signed_head(self, head: Head) -> Head:
-        return replace(head, mac=head_mac(self._runtime.secret, head))
+        return signed_head(self._runtime.secret, head)
 
     def _signed_state(self, state: SequencerState) -> SequencerState:
-        return replace(state, mac=state_mac(self._runtime.secret, state))
+        values = (STATE_ROW, state.watermark, state.links, state.unsigned_until, gaps_text(state.gaps))
+        return replace(state, mac=state_mac(self._runtime.secret, values))
 
     def _tell(self, found: Found, state: SequencerState, unit: Unit) -> None:
         """Write gaps and forgeries onto the trail itself, so that they are chained, shipped and seen."""
@@ -228,6 +230,11 @@ class Sequencer:
         if not entry.is_signed:
             return bool(entry.seq > state.unsigned_until)
         return not entry.is_whole or not has_mac(self._runtime.secret, entry.canonical or b"", entry.mac)
+
+
+def signed_head(secret: RootSecret, head: Head) -> Head:
+    """Return a stream's end with its MAC."""
+    return replace(head, mac=head_mac(secret, [getattr(head, name) for name in HEAD_FIELDS]))
 
 
 def _stream(entry: StoredEntry) -> UUID:
