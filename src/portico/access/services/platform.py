@@ -74,7 +74,8 @@ class Grants:
             grants = GrantRepository(self._unit.session)
             if role not in await grants.list_roles(principal_id):
                 return
-            await self.keep_a_superuser(principal_id, role)
+            if role is PlatformRole.SUPERUSER:
+                await self.keep_a_superuser(principal_id)
             await grants.revoke(principal_id, role)
             await self._announce(principal_id, "role.revoked", role, actor)
 
