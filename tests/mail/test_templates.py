@@ -30,6 +30,7 @@ MAILS: dict[str, dict[str, Any]] = {
     "welcome_administrator": {},
     "account_created": WITH_TOKEN,
     "new_device": {"device": "Firefox on Linux", "place": "Berlin", "address": "203.0.113.7"},
+    "impersonation": {"until": NOW + timedelta(minutes=30), "why": "Ticket 4711"},
 }
 HOSTILE = [
     '"><img src=x onerror=alert(1)>',

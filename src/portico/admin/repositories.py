@@ -113,7 +113,8 @@ class PeopleRepository(Repository[User]):
 
     async def _last_seen(self, ids: Collection[UUID]) -> dict[UUID, datetime]:
         query = select(Session.user_id, func.max(Session.last_seen_at).label("seen"))
-        found = await self.session.execute(query.where(Session.user_id.in_(ids)).group_by(Session.user_id))
+        own = query.where(Session.user_id.in_(ids), Session.actor_id.is_(None))
+        found = await self.session.execute(own.group_by(Session.user_id))
         return {row.user_id: row.seen for row in found}
 
     async def lock_superusers(self) -> None:

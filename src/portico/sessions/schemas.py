@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, SecretStr
 
 from portico.http.schemas import RequestModel, ResponseModel
+from portico.sessions.types import LONGEST_REASON
 from portico.users.schemas import MAX_EMAIL, MAX_TOKEN, ProfileResponse
 
 MAX_IDENTIFIER = 320
@@ -86,12 +87,40 @@ class SessionResponse(ResponseModel):
     """When it ends if it is not used until then."""
     is_current: bool
     """The one that asks."""
+    impersonated_by: UUID | None
+    """Who acts in it in the person's name; none in his own."""
+    impersonation_reason: str | None
+    """Why, as he said himself."""
 
 
 class SessionsResponse(ResponseModel):
     """The live sessions, the last used first."""
 
     data: list[SessionResponse]
+
+
+class ImpersonationRequest(RequestModel):
+    """Why, and how what it gives is to travel."""
+
+    reason: str = Field(min_length=1, max_length=LONGEST_REASON)
+    """One line, such as the number of a ticket. The person reads it."""
+    transport: Literal["body", "page"] = "body"
+    """`page` puts the session into the browser's cookie, for pages; there are no tokens then."""
+
+
+class ImpersonationResponse(ResponseModel):
+    """A session in the person's name."""
+
+    session_id: UUID
+    expires_at: datetime
+    """When it ends whatever happens; earlier with the actor's own session."""
+    access_token: Annotated[str | None, Field(exclude_if=_is_none)] = None
+    """For `Authorization: Bearer …`; `sub` is the person, `act` the actor (RFC 8693). Missing for pages."""
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: Annotated[int | None, Field(exclude_if=_is_none)] = None
+    """Seconds until the access token expires."""
+    refresh_token: Annotated[str | None, Field(exclude_if=_is_none)] = None
+    """Good once, for the next pair, as long as the session lasts."""
 
 
 class EndedResponse(ResponseModel):

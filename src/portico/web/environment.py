@@ -23,7 +23,9 @@ def page_environment(packages: Mapping[str, str], names: Mapping[str, object]) -
         auto_reload=False,
     )
     prepare(environment)
-    environment.filters.update(day=_day, ago=_ago, explain=_explain, explain_fault=_explain_fault)
+    environment.filters.update(
+        day=_day, clock=_clock, ago=_ago, explain=_explain, explain_fault=_explain_fault
+    )
     environment.globals.update(names, time_zones=moments.zones)
     return environment
 
@@ -31,6 +33,11 @@ def page_environment(packages: Mapping[str, str], names: Mapping[str, object]) -
 @pass_context
 def _day(context: Context, value: datetime, timezone: str) -> str:
     return moments.day(value, context["page"].language, timezone)
+
+
+@pass_context
+def _clock(context: Context, value: datetime, timezone: str = "UTC") -> str:
+    return moments.clock(value, context["page"].language, timezone)
 
 
 @pass_context

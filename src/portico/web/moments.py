@@ -16,6 +16,14 @@ def day(value: datetime, language: str, timezone: str = "UTC") -> str:
     return format_date(value.astimezone(zone(timezone)).date(), "long", locale=language)
 
 
+def clock(value: datetime, language: str, timezone: str = "UTC") -> str:
+    """Return the time of day with its zone: "2:32 PM UTC"."""
+    from babel.dates import format_time
+
+    local = value.astimezone(zone(timezone))
+    return f"{format_time(local, 'short', locale=language)} {local.tzname()}"
+
+
 def ago(value: datetime, now: datetime, language: str) -> str:
     """Return how long it has been: "5 minutes ago"; the last minute is now."""
     from babel.dates import format_timedelta

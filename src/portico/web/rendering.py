@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from portico.core.errors import PorticoError
 from portico.http.access import find_principal
-from portico.http.authentication import Principal
+from portico.http.authentication import Impersonation, Principal
 from portico.http.content_policy import csp_nonce
 from portico.http.csrf import csrf_token
 from portico.runtime import Runtime
@@ -37,6 +37,11 @@ class Page:
     csrf_token: str
     principal: Principal | None
     flash: str | None
+
+    @property
+    def impersonation(self) -> Impersonation | None:
+        """Return under what the visitor acts in another's name; every page says so, and how to end it."""
+        return self.principal.impersonation if self.principal else None
 
 
 def render(

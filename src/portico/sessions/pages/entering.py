@@ -35,10 +35,12 @@ def entered(
     return response
 
 
-def set_page_cookie(response: Response, runtime: Runtime, cookie: str) -> None:
+def set_page_cookie(
+    response: Response, runtime: Runtime, cookie: str, *, max_age: timedelta | None = None
+) -> None:
     """Set the session cookie; it lives as long as the session may at most."""
-    max_age: timedelta = runtime.section(SessionsSettings).page_absolute
-    PAGE.set(response, runtime.settings, cookie, max_age=max_age)
+    longest: timedelta = runtime.section(SessionsSettings).page_absolute
+    PAGE.set(response, runtime.settings, cookie, max_age=max_age or longest)
 
 
 def left(request: Request, runtime: Runtime, message: str) -> Response:

@@ -2,7 +2,7 @@
 
     the actor's session     the one in which he began is good, he is neither switched off nor deleted
     the actor's roles       one of them holds the permission
-    the person's roles      the actor holds them himself, or is a superuser: nobody gains rights by it
+    the person's roles      the actor's hold all that they hold: nobody gains rights over the deployment by it
 
 The person himself is asked about like anybody whose session is read. What is believed of such a session is dropped
 with a revocation of either of them, and not believed for longer than the actor's own session is good.
@@ -26,9 +26,12 @@ def may_impersonate(runtime: Runtime, roles: Collection[str]) -> bool:
     return runtime.get(RoleBook).platform_holds(roles, SessionPermission.IMPERSONATE)
 
 
-def outranks(roles: Collection[str], persons: Collection[str]) -> bool:
-    """Tell whether whoever holds `roles` gains nothing by acting as one who holds `persons`."""
-    return PlatformRole.SUPERUSER in roles or set(persons) <= set(roles)
+def outranks(runtime: Runtime, roles: Collection[str], persons: Collection[str]) -> bool:
+    """Tell whether whoever holds the platform roles `roles` gains nothing by acting as one who holds `persons`."""
+    if PlatformRole.SUPERUSER in roles:
+        return True
+    book = runtime.get(RoleBook)
+    return PlatformRole.SUPERUSER not in persons and book.of_platform(persons) <= book.of_platform(roles)
 
 
 async def confirmed(runtime: Runtime, reader: DatabaseSession, session: LiveSession | None) -> LiveSession:
@@ -42,7 +45,7 @@ async def confirmed(runtime: Runtime, reader: DatabaseSession, session: LiveSess
     if session.actor_id is None:
         return session
     actor = await _actor_of(runtime, reader, session)
-    if not may_impersonate(runtime, actor.roles) or not outranks(actor.roles, session.roles):
+    if not may_impersonate(runtime, actor.roles) or not outranks(runtime, actor.roles, session.roles):
         raise SessionEnded
     until = min(session.absolute_expires_at, actor.idle_expires_at, actor.absolute_expires_at)
     return replace(

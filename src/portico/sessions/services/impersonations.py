@@ -56,7 +56,7 @@ class Impersonations:
             ReasonInvalid: the reason is empty, too long or no plain text (422).
             UserNotFound: never there or deleted (404).
             OwnAccount, PersonInactive: himself, or switched off; kept on the trail (409).
-            RightsNotHeld: the actor lacks the permission, or a role of the person's; kept (403).
+            RightsNotHeld: the actor lacks the permission, or something that a role of the person's holds; kept (403).
             SessionEnded: the actor's own session is good no more (401).
         """
         if actor.session_id is None or actor.actor_id is not None:
@@ -131,7 +131,9 @@ class Impersonations:
     def _refusal(self, person: "_Person", own: LiveSession) -> type[PorticoError] | None:
         if person.user_id == own.user_id:
             return OwnAccount
-        if not may_impersonate(self._runtime, own.roles) or not outranks(own.roles, person.roles):
+        if not may_impersonate(self._runtime, own.roles) or not outranks(
+            self._runtime, own.roles, person.roles
+        ):
             return RightsNotHeld
         return PersonInactive if person.status is not UserStatus.ACTIVE else None
 

@@ -125,7 +125,9 @@ class SessionOpening:
             await admit(person, facts)
             await self._end_replaced(sessions, replaces)
             await self._make_room(sessions, user_id, facts, now)
-            session = self._session(user_id, amr, aal, transport, now, facts.organization_id)
+            session = self._session(
+                user_id, amr, aal, transport=transport, now=now, organization_id=facts.organization_id
+            )
             cookie = random_token(self._runtime.entropy) if transport is Transport.PAGE else None
             await self._write(sessions, session, visitor, cookie)
             refresh_token = None if cookie else await self._start_family(session.id)
@@ -147,9 +149,12 @@ class SessionOpening:
         It is no sign-in of the person: it proves what the actor's own sign-in proved, counts for none of the person's
         devices or limits, and says nothing of where the actor is.
         """
-        now = self._runtime.clock.now()
+        sessions, now = SessionRepository(self._unit.session), self._runtime.clock.now()
         until = min(now + self._settings.impersonation_ttl, actor.absolute_expires_at)
-        proven = self._session(user_id, (), actor.aal, transport, now)
+        facts = await sessions.sign_in_facts(user_id, now=now, user_agent=None, client_address=None)
+        proven = self._session(
+            user_id, (), actor.aal, transport=transport, now=now, organization_id=facts.organization_id
+        )
         session = replace(
             proven,
             amr=actor.amr,
@@ -160,7 +165,6 @@ class SessionOpening:
             actor_session_id=actor.id,
             reason=reason,
         )
-        sessions = SessionRepository(self._unit.session)
         cookie = random_token(self._runtime.entropy) if transport is Transport.PAGE else None
         await self._write(sessions, session, None, cookie)
         refresh_token = None if cookie else await self._start_family(session.id, until - now)
@@ -197,6 +201,7 @@ class SessionOpening:
         user_id: UserId,
         amr: Sequence[AuthMethod],
         aal: int,
+        *,
         transport: Transport,
         now: datetime,
         organization_id: UUID | None = None,
