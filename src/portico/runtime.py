@@ -5,6 +5,7 @@ collaborators from it in `__init__`; a feature offers its own (a key ring, a mai
 """
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from portico.core.clock import Clock, SystemClock
 from portico.core.crypto import RootSecret
@@ -25,13 +26,13 @@ class Runtime:
     entropy: Entropy = field(default_factory=SystemEntropy)
     provided: dict[type, object] = field(default_factory=dict)
 
-    def unit(self) -> Unit:
-        """Return a new unit of work, not yet open."""
-        return Unit(self.database)
+    def unit(self, organization_id: UUID | None = None) -> Unit:
+        """Return a new unit of work, not yet open; with an organization it may touch its rows of scoped tables."""
+        return Unit(self.database, organization_id)
 
     @property
     def reads(self) -> Reads:
-        """Return the way to read: `async with runtime.reads() as session`."""
+        """Return the way to read: `async with runtime.reads() as session`, or `runtime.reads(organization_id)`."""
         return Reads(self.database)
 
     def section[T: FeatureSettings](self, kind: type[T]) -> T:

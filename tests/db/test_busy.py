@@ -62,10 +62,9 @@ async def test_unreachable_database_is_unavailable(runtime: Runtime) -> None:
     from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
     dead = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none")
-    unit = runtime.unit()
-    unit._sessions = async_sessionmaker(dead)
+    runtime.database.write_sessions = async_sessionmaker(dead)
     with pytest.raises(Unavailable):
-        async with unit:
+        async with runtime.unit():
             pass
     await dead.dispose()
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from portico.app import default_features
 from portico.composition import chains_of
+from portico.testing import services
 from portico.testing.templates import DatabaseTemplates
 from tests.faults import outside as outside_stories, stories as house_stories
 from tests.faults.histories import Nodes, models, node_settings, recorded, running_nodes
@@ -113,7 +114,7 @@ class Stages:
                 if kind == "sqlite":
                     url = self.templates.sqlite(folder / "portico.db", chains)
                 else:
-                    url = stack.enter_context(self.templates.postgres(chains))
+                    url = services.as_superuser(stack.enter_context(self.templates.postgres(chains)))
             yield url, folder
 
 

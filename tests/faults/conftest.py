@@ -9,6 +9,7 @@ import pytest
 
 from portico.app import default_features
 from portico.composition import chains_of
+from portico.testing import services
 from portico.testing.templates import DatabaseTemplates
 
 MEMORY = Path("/dev/shm")
@@ -30,4 +31,4 @@ def database_url(database_kind: str, folder: Path, database_templates: DatabaseT
         yield database_templates.sqlite(folder / "portico.db", chains)
         return
     with database_templates.postgres(chains) as url:
-        yield url
+        yield services.as_superuser(url)  # who may put rows back past triggers and foreign keys

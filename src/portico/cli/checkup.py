@@ -17,6 +17,9 @@ from portico.core.logging import configure_logging
 from portico.core.settings import Settings
 from portico.db.database import database_url
 from portico.db.privileges import look_at_role
+from portico.db.tenancy.errors import TablesOpen
+from portico.db.tenancy.models import tenant_models
+from portico.db.tenancy.policies import open_tables
 from portico.feature import FeatureSet
 from portico.runtime import Runtime
 
@@ -110,6 +113,17 @@ async def _privileges(runtime: Runtime) -> str:
     return f"{role.name} {role.excess}; in production it must not"
 
 
+async def _tenancy(runtime: Runtime) -> str:
+    scoped = tenant_models()
+    if runtime.database.is_sqlite or not scoped:
+        return f"{len(scoped)} tables of your features belong to organizations"
+    async with runtime.database.reader.connect() as connection:
+        names = await connection.run_sync(open_tables)
+    if names:
+        raise Unsound(str(TablesOpen(names)))
+    return f"{len(scoped)} tables behind row level security"
+
+
 async def _clock(runtime: Runtime) -> str:
     if runtime.database.is_sqlite:
         return "the database shares this machine's clock"
@@ -134,6 +148,7 @@ GROUND_CHECKS: tuple[tuple[str, Check], ...] = (
     ("database", _database),
     ("migrations", _migrations),
     ("privileges", _privileges),
+    ("tenancy", _tenancy),
     ("clock", _clock),
     ("storage", _storage),
     ("redis", describe_redis),

@@ -10,13 +10,16 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from portico.core.settings import DatabaseSettings, Settings
+from portico.db.tenancy.models import ORGANIZATION
+from portico.db.tenancy.windows import guard
 
 if TYPE_CHECKING:
     from portico.db.trips import Trips
@@ -64,8 +67,12 @@ class Database:
         self.path = Path(url.database) if self.is_sqlite and url.database else None
         if self.is_sqlite:
             self.reader, self.writer = _sqlite_engines(url, settings)
+            self._tenant_reader = self.reader
         else:
             self.reader, self.writer = _postgres_engines(url, settings)
+            self._tenant_reader = _in_transactions(self.reader, self.writer)
+        for engine in (self.reader, self.writer):
+            guard(engine)
         self.trips = self._trips()
         self.read_sessions = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
         self.write_sessions = async_sessionmaker(self.writer, expire_on_commit=False, autoflush=False)
@@ -74,6 +81,18 @@ class Database:
     def from_settings(cls, settings: Settings) -> "Database":
         """Open the application's database."""
         return cls(database_url(settings), settings.database)
+
+    def read_session(self, organization_id: UUID | None = None) -> AsyncSession:
+        """Return a session that can read: of scoped tables the rows of that organization."""
+        if organization_id is None:
+            return self.read_sessions()
+        return self.read_sessions(bind=_for_organization(self._tenant_reader, organization_id))
+
+    def write_session(self, organization_id: UUID | None = None) -> AsyncSession:
+        """Return a session that can write: to scoped tables the rows of that organization."""
+        if organization_id is None:
+            return self.write_sessions()
+        return self.write_sessions(bind=_for_organization(self.writer, organization_id))
 
     def _trips(self) -> "Trips":
         if self.is_sqlite:
@@ -88,6 +107,13 @@ class Database:
         """Close every connection; without it a process on SQLite never ends."""
         await self.reader.dispose()
         await self.writer.dispose()
+
+
+def _for_organization(engine: AsyncEngine, organization_id: UUID) -> AsyncEngine:
+    """Return the engine, with the same pool, whose connections are an organization's."""
+    if not isinstance(organization_id, UUID):
+        raise TypeError(f"the id of an organization is a UUID, not {type(organization_id).__name__}")
+    return engine.execution_options(**{ORGANIZATION: organization_id})
 
 
 # Parameters are hidden on both: an error's text must not carry addresses or hashes into the log.
@@ -151,6 +177,8 @@ def _begin_immediate(connection: Any) -> None:
 
 
 def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine, AsyncEngine]:
+    from portico.db.postgres_driver import TenantConnection  # its driver is an extra
+
     milliseconds = int(settings.statement_timeout.total_seconds() * 1000)
     common: dict[str, Any] = {
         "hide_parameters": True,
@@ -160,6 +188,7 @@ def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine
         "pool_recycle": settings.pool_recycle.total_seconds(),
         "connect_args": {
             "timeout": BUSY_SECONDS,
+            "connection_class": TenantConnection,
             "server_settings": {
                 "application_name": "portico",
                 "timezone": "UTC",
@@ -174,6 +203,16 @@ def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine
         for engine in (reader, writer):
             _ping_rested_connections(engine)
     return reader, writer
+
+
+def _in_transactions(reader: AsyncEngine, writer: AsyncEngine) -> AsyncEngine:
+    """Return the readers' pool with a transaction around reads: there the organization is set, and ends with it."""
+    from portico.db.postgres_driver import begin_for_organization
+
+    scoped = reader.execution_options(isolation_level="READ COMMITTED", postgresql_readonly=True)
+    for engine in (scoped, writer):
+        begin_for_organization(engine)
+    return scoped
 
 
 def _ping_rested_connections(engine: AsyncEngine) -> None:

@@ -22,6 +22,8 @@ from portico.db.base import Base
 from portico.db.chains import Chain, check_chain, folder_of, portico_chain
 from portico.db.database import prepare_sqlite
 from portico.db.privileges import grant_privileges
+from portico.db.tenancy.errors import TablesOpen
+from portico.db.tenancy.policies import open_tables
 
 LOCK_KEY = 0x706F7274
 """The advisory lock under which chains run on PostgreSQL ("port" in ASCII)."""
@@ -51,9 +53,17 @@ class Migrator:
         self._application_role = application_role
 
     async def upgrade(self, revision: str = "head") -> None:
-        """Bring every chain to `revision`; nothing happens where it stands there already."""
+        """Bring every chain to `revision`; nothing happens where it stands there already.
+
+        Raises:
+            TablesOpen: a chain at its newest revision would leave scoped tables without row level security.
+        """
         for chain in self._chains:
-            await self.run_on(chain, lambda config: command.upgrade(config, revision))
+            await self.run_on(
+                chain,
+                lambda config: command.upgrade(config, revision),
+                _refuse_open_tables if revision == "head" else None,
+            )
 
     async def downgrade(self, revision: str, chain: Chain | None = None) -> None:
         """Take one chain (by default the last) down to `revision` (`base` takes all away)."""
@@ -85,11 +95,18 @@ class Migrator:
                 found += await connection.run_sync(_differences, chain)
         return found
 
-    async def run_on(self, chain: Chain, action: Callable[[Config], None]) -> None:
-        """Run one of Alembic's commands on one chain, in one transaction, under the lock."""
+    async def run_on(
+        self,
+        chain: Chain,
+        action: Callable[[Config], None],
+        check: Callable[[Connection, Chain], None] | None = None,
+    ) -> None:
+        """Run one of Alembic's commands on one chain, in one transaction, under the lock; `check` may refuse it."""
         async with self._connected() as connection:
             await _lock(connection)
             await connection.run_sync(lambda sync: action(configuration(chain, sync)))
+            if check is not None:
+                await connection.run_sync(check, chain)
             if self._application_role is not None:
                 await connection.run_sync(grant_privileges, self._application_role, self._chains)
             await _check_foreign_keys(connection)
@@ -110,7 +127,17 @@ class Migrator:
 
 def _differences(connection: Connection, chain: Chain) -> list[Any]:
     options = {"version_table": chain.version_table, "compare_type": True, "include_object": chain.includes}
-    return list(compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata))
+    found = list(compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata))
+    return found + [("open_table", name) for name in open_tables(connection) if chain.owns(name)]
+
+
+def _refuse_open_tables(connection: Connection, chain: Chain) -> None:
+    if connection.dialect.name != "postgresql":
+        return
+    chain.import_models()
+    names = [name for name in open_tables(connection) if chain.owns(name)]
+    if names:
+        raise TablesOpen(names)
 
 
 async def _lock(connection: AsyncConnection) -> None:

@@ -16,6 +16,8 @@ from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
 
+from portico.db.tenancy.errors import TenantRefused
+
 type Returning = (
     Select[Any]
     | ReturningUpdate[Any]
@@ -33,6 +35,8 @@ class Prepared:
 
     def __init__(self, statement: Returning, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
+        if getattr(compiled, "tenants", None):
+            raise TenantRefused("a trip knows no organization: use a unit of work")
         self.sql = str(compiled)
         self._names: Sequence[str] = compiled.positiontup or ()
         types = {name: compiled.binds[name].type.dialect_impl(dialect) for name in self._names}

@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from sqlite3 import SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR, SQLITE_LOCKED
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from portico.core import failpoints
@@ -33,10 +34,14 @@ type Hook = Callable[[], Awaitable[None]]
 
 
 class Unit:
-    """One write transaction, opened on first use, committed once."""
+    """One write transaction, opened on first use, committed once.
 
-    def __init__(self, database: Database) -> None:
-        self._sessions = database.write_sessions
+    With an `organization_id` it may also read and write that organization's rows of scoped tables.
+    """
+
+    def __init__(self, database: Database, organization_id: UUID | None = None) -> None:
+        self._database = database
+        self._organization_id = organization_id
         self._session: AsyncSession | None = None
         self._depth = 0
         self._held = False
@@ -68,6 +73,23 @@ class Unit:
     def is_untouched(self) -> bool:
         """Tell whether nothing was opened, and nobody waits to add to the commit: what is done elsewhere is alone."""
         return self._session is None and not self._held and not self._finished
+
+    @property
+    def organization_id(self) -> UUID | None:
+        """Return whose rows of scoped tables it may touch."""
+        return self._organization_id
+
+    def scope_to(self, organization_id: UUID) -> None:
+        """Let it touch that organization's rows of scoped tables, from its opening to its end.
+
+        Raises:
+            RuntimeError: it is open or finished, or is another organization's.
+        """
+        if self._organization_id == organization_id:
+            return
+        if self._organization_id is not None or self._session is not None or self._finished:
+            raise RuntimeError("a unit of work belongs to one organization, said before it is opened")
+        self._organization_id = organization_id
 
     def before_commit(self, hook: Hook) -> None:
         """Run `hook` as the last thing inside the transaction; what it raises rolls back."""
@@ -111,7 +133,7 @@ class Unit:
         if self._finished:
             raise RuntimeError("the unit of work is finished: one write transaction a request")
         if self._session is None:
-            self._session = await _begin(self._sessions)
+            self._session = await _begin(self._database.write_session(self._organization_id))
         self._depth += 1
         return self
 
@@ -178,27 +200,27 @@ class Unit:
 class Reads:
     """Short reads on their own pool; nothing is held between two of them."""
 
-    def __init__(self, database: Database) -> None:
-        self._sessions = database.read_sessions
+    def __init__(self, database: Database, organization_id: UUID | None = None) -> None:
+        self._database = database
+        self._organization_id = organization_id
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[AsyncSession]:
-        """Lend a session that can read and not write.
+    async def __call__(self, organization_id: UUID | None = None) -> AsyncIterator[AsyncSession]:
+        """Lend a session that can read and not write, of scoped tables the rows of that organization.
 
         Raises:
             DatabaseBusy: no connection came free in time (503).
             DatabaseAway: the database cannot be reached (503).
         """
         try:
-            async with self._sessions() as session:
+            async with self._database.read_session(organization_id or self._organization_id) as session:
                 yield session
         except (PoolTimeout, DBAPIError, OSError) as error:
             _raise_if_translated(error)
             raise
 
 
-async def _begin(sessions: async_sessionmaker[AsyncSession]) -> AsyncSession:
-    session = sessions()
+async def _begin(session: AsyncSession) -> AsyncSession:
     try:
         await session.begin()
         await session.connection()

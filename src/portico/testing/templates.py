@@ -35,16 +35,20 @@ class DatabaseTemplates:
 
     @contextmanager
     def postgres(self, chains: Sequence[Chain]) -> Iterator[str]:
-        """Lend the URL of a migrated, empty PostgreSQL database."""
+        """Lend the URL of a migrated, empty PostgreSQL database.
+
+        Its tables belong to a role that is no superuser, as which the test connects: row level security binds it, and
+        the test may still make tables of its own.
+        """
+        owner = services.database_roles().owner
         key = ("postgresql", *(chain.package for chain in chains))
         if key not in self._made:
             template = f"portico_template_{self._worker}_{os.getpid()}_{len(self._made)}"
-            _migrate(
-                make_url(services.create_database(template)).set(drivername="postgresql+asyncpg"), chains
-            )
+            made = services.as_role(services.create_database(template, owner=owner), owner)
+            _migrate(make_url(made).set(drivername="postgresql+asyncpg"), chains)
             self._made[key] = template
         name = f"portico_{uuid4().hex[:16]}"
-        yield services.create_database(name, self._made[key])
+        yield services.as_role(services.create_database(name, self._made[key], owner), owner)
         services.drop_database(name)
 
     def close(self) -> None:

@@ -9,12 +9,16 @@ from alembic import context
 
 from portico.db.base import Base
 from portico.db.columns import EnumText, JsonDocument, UtcDateTime
+from portico.db.tenancy.drafting import write_walls
+from portico.db.tenancy.models import OrganizationKey
 
 
 def render_item(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     """Write our column types as plain ones, so that old migrations do not depend on today's code."""
     if kind != "type":
         return False
+    if isinstance(item, OrganizationKey):
+        return "sa.Uuid()"
     if isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     if isinstance(item, EnumText):
@@ -38,6 +42,7 @@ def run() -> None:
         compare_type=True,
         compare_server_default=False,
         render_item=render_item,
+        process_revision_directives=write_walls,
     )
     context.run_migrations()
 

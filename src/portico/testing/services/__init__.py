@@ -31,6 +31,7 @@ __all__ = [
     "Valkey",
     "amqp_url",
     "as_role",
+    "as_superuser",
     "create_database",
     "database_roles",
     "drop_database",
@@ -78,6 +79,11 @@ def database_roles() -> Roles:
 def as_role(url: str, role: str) -> str:
     """Return the URL of a database for one of `database_roles`."""
     return databases.with_role(url, role)
+
+
+def as_superuser(url: str) -> str:
+    """Return the URL of a database of the session's PostgreSQL for the superuser, whom no wall binds."""
+    return databases.with_database(postgres_url(), urlsplit(url).path.removeprefix("/"))
 
 
 def drop_database(name: str) -> None:
