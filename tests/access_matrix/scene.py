@@ -15,9 +15,10 @@ import httpx2
 from portico.credentials.models import PasswordCredential
 from portico.credentials.passwords import Passwords
 from portico.credentials.services import RegistrationTokens, issue_setup_link
+from portico.http.authentication import CredentialKind
 from portico.http.csrf import token_for
 from portico.runtime import Runtime
-from portico.sessions.services import Sessions
+from portico.sessions.services import Impersonations, Sessions, live_session, principal_of
 from portico.testing.clock import FrozenClock
 from portico.tokens.services import OneTimeTokens
 from portico.tokens.types import TokenPurpose
@@ -49,6 +50,8 @@ class Scene:
     token_id: str = ""
     endpoint_id: str = ""
     delivery_id: str = ""
+    acting: Credential = field(default_factory=dict)
+    """Of Grace, while she acts in Ada's name."""
 
     @classmethod
     async def made(cls, runtime: Runtime, clock: FrozenClock) -> "Scene":
@@ -68,8 +71,11 @@ class Scene:
         """Put a fresh person in each place; beside Grace a fresh token and webhook."""
         for name in names:
             self.people[name] = await self._person(name)
-        if "grace" not in names:
-            return
+        if "grace" in names:
+            await self._renew_things()
+        self.acting = await self._impersonation()
+
+    async def _renew_things(self) -> None:
         issued = await RegistrationTokens(self.runtime, self.runtime.unit()).create_token()
         self.token_id = str(issued.id)
         new = NewEndpoint(url="https://hooks.example/", event_names=["*"])
@@ -93,6 +99,7 @@ class Scene:
             "tokenless": {**by_cookie, **own},
             "forged": {**by_cookie, **foreign, **token},  # the origin alone must be enough
             "lured": foreign,
+            "impersonator": self.acting,
         }
         return {**living, **self.dead}[column]
 
@@ -157,6 +164,15 @@ class Scene:
             purpose, person.id, ttl=timedelta(minutes=5), address=person.account.email_normal_form
         )
         return str(issued.secret)
+
+    async def _impersonation(self) -> Credential:
+        grace, ada = self.people["grace"], self.people["ada"]
+        own = await live_session(self.runtime, grace.opened.session.id)
+        actor = principal_of(own, CredentialKind.BEARER)
+        impersonations = Impersonations(self.runtime, self.runtime.unit())
+        started = await impersonations.start(ada.id, actor=actor, reason="The matrix")
+        assert started.access_token is not None
+        return _bearer(started.access_token.value)
 
     async def _setup(self) -> str:
         link = await issue_setup_link(self.runtime)

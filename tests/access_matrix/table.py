@@ -9,10 +9,10 @@ from typing import Any
 TABLE = Path(__file__).with_name("matrix.toml")
 COLUMNS = (
     "anonymous", "garbage", "expired", "ended", "deactivated", "user", "other", "superuser", "browser", "tokenless",
-    "forged", "lured",
+    "forged", "lured", "impersonator",
 )  # fmt: skip
-"""Who asks. The last four are browsers: Ada's at a page of ours, without the token of a form, at a foreign page; and a
-visitor's at a foreign page."""
+"""Who asks. Four are browsers: Ada's at a page of ours, without the token of a form, at a foreign page; and a
+visitor's at a foreign page. The impersonator is Grace, in Ada's name."""
 
 
 @dataclass(frozen=True, slots=True)
