@@ -12,6 +12,7 @@ class OrganizationPermission(Permission):
     CREATE_OWN = "organization:self:create"
     JOIN = "organization:self:join"
     LEAVE = "organization:self:leave"
+    RESTORE_OWN = "organization:self:restore"
     SWITCH = "organization:self:switch"
 
     READ = "organization:organization:read"

@@ -5,6 +5,7 @@ from portico.organizations.services.closing import AccountClosing
 from portico.organizations.services.lifecycle import OrganizationLifecycle
 from portico.organizations.services.members import Members
 from portico.organizations.services.organizations import NewOrganization, Organizations
+from portico.organizations.services.roles import PermissionFacts, Roles
 from portico.organizations.services.rules import METHODS, Settings, SignInSettings
 from portico.organizations.services.switching import Switching
 from portico.organizations.services.teams import Teams
@@ -17,6 +18,8 @@ __all__ = [
     "NewOrganization",
     "OrganizationLifecycle",
     "Organizations",
+    "PermissionFacts",
+    "Roles",
     "Settings",
     "SignInSettings",
     "Switching",

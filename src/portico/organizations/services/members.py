@@ -133,7 +133,12 @@ class Members(Acts):
             return await self.get_member(organization_id, user_id)
 
     async def remove_member(
-        self, organization_id: OrganizationId, user_id: UUID, *, actor: Principal
+        self,
+        organization_id: OrganizationId,
+        user_id: UUID,
+        *,
+        actor: Principal,
+        permission: OrganizationPermission | None = OrganizationPermission.MEMBER_REMOVE,
     ) -> None:
         """Put a member out: roles and teams go, and what he does next there is refused.
 
@@ -142,7 +147,7 @@ class Members(Acts):
             RightsNotHeld: he holds what the actor lacks (403).
         """
         async with self._unit:
-            await self._locked(organization_id, actor=actor, permission=OrganizationPermission.MEMBER_REMOVE)
+            await self._locked(organization_id, actor=actor, permission=permission)
             await MembershipRepository(self._unit.session).require(organization_id, user_id)
             await TenantGrants(self._runtime, self._unit).put_out(organization_id, user_id, actor=actor)
             await self.forget(organization_id, _user(user_id), actor=actor, reason="removed")
