@@ -29,6 +29,15 @@ def test_place_when_only_the_country_is_known() -> None:
     assert _places({"country": {"names": {"en": "Chad"}}}).place_of("2001:db8::1") == "Chad"
 
 
+def test_country_is_told_by_its_two_letters() -> None:
+    assert _places({"country": {"iso_code": "TD"}}).country_of("2001:db8::1") == "TD"
+    assert _places({"country": {"names": {"en": "Chad"}}}).country_of("192.0.2.1") is None
+    assert _places({"country": {"iso_code": "<b>"}}).country_of("192.0.2.1") is None
+    assert _places(["odd"]).country_of("192.0.2.1") is None
+    assert _places({"country": {"iso_code": "TD"}}).country_of("no address") is None
+    assert NoPlaces().country_of("192.0.2.1") is None
+
+
 def test_place_when_record_or_address_is_garbage() -> None:
     assert _places(["odd"]).place_of("192.0.2.1") is None
     assert _places({"city": {"names": {"en": 7}}}).place_of("192.0.2.1") is None

@@ -4,12 +4,14 @@ A small port, so that a team may put its own source in place. No address leaves 
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 
 MAX_PLACE = 120
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 log = structlog.get_logger("portico.sessions")
 
 
@@ -20,11 +22,19 @@ class Places(Protocol):
         """Return a place of at most 120 characters in English, or None."""
         ...
 
+    def country_of(self, address: str | None) -> str | None:
+        """Return the two letters of its country (ISO 3166-1), or None."""
+        ...
+
 
 class NoPlaces:
     """The default: no place is known."""
 
     def place_of(self, address: str | None) -> str | None:
+        """Return None."""
+        return None
+
+    def country_of(self, address: str | None) -> str | None:
         """Return None."""
         return None
 
@@ -45,11 +55,20 @@ class GeoIpPlaces:
 
     def place_of(self, address: str | None) -> str | None:
         """Return `City, Country`, or what of it is known."""
+        return _named(self._found(address))
+
+    def country_of(self, address: str | None) -> str | None:
+        """Return what the database calls the country's ISO code."""
+        found = self._found(address)
+        country = found.get("country") if isinstance(found, dict) else None
+        code = country.get("iso_code") if isinstance(country, dict) else None
+        return code if isinstance(code, str) and _COUNTRY.fullmatch(code) else None
+
+    def _found(self, address: str | None) -> Any:
         try:
-            found: Any = self._reader.get(ipaddress.ip_address(address or ""))
+            return self._reader.get(ipaddress.ip_address(address or ""))
         except Exception:  # noqa: BLE001 - a damaged record must not keep anybody from signing in
             return None
-        return _named(found)
 
 
 def _named(found: Any) -> str | None:

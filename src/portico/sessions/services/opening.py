@@ -262,6 +262,8 @@ class SessionOpening:
     async def _announce(self, session: LiveSession, *, is_new_device: bool) -> None:
         runtime, unit = self._runtime, self._unit
         user_id, session_id = UserId(PrincipalId(session.user_id)), SessionId(session.id)
+        places = runtime.find(Places) or NoPlaces()
+        country = places.country_of(current_request().client_address)
         record(
             runtime,
             unit,
@@ -270,6 +272,7 @@ class SessionOpening:
             subject=("user", user_id),
             session_id=session_id,
             details={"amr": list(session.amr), "new_device": is_new_device},
+            personal={"country": country} if country else None,
         )
         event = SessionCreated(
             at=session.auth_time, session_id=session_id, user_id=user_id, is_new_device=is_new_device
