@@ -7,16 +7,18 @@ import pytest
 from sqlalchemy import DDL, Column, ForeignKey, MetaData, Table, Uuid, func, insert, select, table, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, selectinload
+from starlette.requests import Request
 
 from portico.app import default_features
 from portico.composition import migrator_of
 from portico.core.ids import OrganizationId
 from portico.core.settings import Settings
 from portico.db import Base, Identified
-from portico.db.tenancy import TenantMissing, TenantRefused, TenantScoped, models, windows
+from portico.db.tenancy import TenantMissing, TenantRefused, TenantScoped, every_organization, models, windows
 from portico.db.tenancy.errors import TablesOpen
 from portico.db.trips import Trip
 from portico.feature import Feature
+from portico.http.dependencies import get_organization
 from portico.runtime import Runtime
 from portico.testing.isolation import new_organization, prove_isolation
 from portico.testing.isolation.structure import keys_out, open_children
@@ -214,6 +216,19 @@ def test_scoped_tables_hold_the_column_themselves(monkeypatch: pytest.MonkeyPatc
         class Child(Parent):
             __tablename__ = "test_children"
             id: Mapped[Any] = mapped_column(Uuid, ForeignKey("test_parents.id"), primary_key=True)
+
+
+async def test_every_organization_is_walked_in_batches(runtime: Runtime) -> None:
+    made = [await new_organization(runtime) for _ in range(5)]
+    walked = [each async for each in every_organization(runtime.reads, batch=2)]
+
+    assert walked == made
+
+
+async def test_organization_of_the_path_alone_opens_nothing(organization: OrganizationId) -> None:
+    request = Request({"type": "http", "path_params": {"organization_id": organization}})
+    with pytest.raises(RuntimeError, match="nobody checked the organization"):
+        await get_organization(request)
 
 
 def ddl(statement: str) -> Any:

@@ -73,6 +73,7 @@ def refusal(error: Exception) -> str | None:
     from portico.core.safety import UnsafeSettings
     from portico.core.settings_sources import UnknownSettings
     from portico.db.chains import SchemaAhead, SchemaBehind
+    from portico.db.tenancy.errors import TablesOpen
 
     tellers: list[tuple[tuple[type[Exception], ...], Callable[[Any], str]]] = [
         (
@@ -84,7 +85,7 @@ def refusal(error: Exception) -> str | None:
         ((DBAPIError,), lambda refused: f"the database refuses: {_first_line(refused.orig)}"),
         ((OSError,), lambda refused: f"the system refuses: {_first_line(refused)}"),
         ((CommandRefused, PorticoError, SecretMissing), str),
-        ((UnsafeSettings, UnknownSettings, SchemaAhead, SchemaBehind), str),
+        ((UnsafeSettings, UnknownSettings, SchemaAhead, SchemaBehind, TablesOpen), str),
     ]
     return next((tell(error) for kinds, tell in tellers if isinstance(error, kinds)), None)
 

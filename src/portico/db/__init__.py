@@ -9,6 +9,7 @@ from portico.db.columns import BigId, EnumText, JsonDocument, UtcDateTime
 from portico.db.database import Database
 from portico.db.mixins import Identified, SoftDeleted, Timestamped, Versioned
 from portico.db.repositories import Repository
+from portico.db.tenancy import TenantScoped, within_organization
 from portico.db.unit import DatabaseSession, Reads, Unit
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "Reads",
     "Repository",
     "SoftDeleted",
+    "TenantScoped",
     "Timestamped",
     "Unit",
     "UtcDateTime",
     "Versioned",
+    "within_organization",
 ]

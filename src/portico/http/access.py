@@ -23,6 +23,8 @@ from portico.http.policies import Case, Policy, Verdict
 REALM = 'Bearer realm="portico"'
 ORGANIZATION_KEY: Final = "portico.organization"
 """Where the scope keeps the organization that a permission was asked in."""
+ENTERED_KEY: Final = "portico.entered_organization"
+"""Where it keeps the organization that the caller was let into by a permission."""
 FRESH_KEY: Final = "portico.fresh"
 """Set by whoever read the caller anew: from here on rights are not taken from memory either."""
 ORGANIZATION_PARAMETER: Final = "organization_id"
@@ -157,14 +159,14 @@ class Requires:
         fresh = FRESH_KEY in request.scope
         verdict = await authorizer.decide(principal, self.permission, organization_id, fresh=fresh)
         if verdict is Verdict.ALLOWED and self.when is None:
-            return principal
+            return _entered(request, principal, organization_id)
         case = authorizer.case(principal, self.permission, organization_id)
         if verdict is Verdict.ALLOWED and self.when is not None:
             verdict = self.when.judge(case)
         if verdict is not Verdict.ALLOWED:
             await authorizer.note_refusal(case, verdict)
             raise REFUSALS[verdict]
-        return principal
+        return _entered(request, principal, organization_id)
 
 
 def requires(permission: Permission, *, when: Policy | None = None) -> Requires:
@@ -173,6 +175,26 @@ def requires(permission: Permission, *, when: Policy | None = None) -> Requires:
     `when` is a policy besides: `when=signed_in_within(timedelta(minutes=10))`.
     """
     return Requires(permission, when)
+
+
+def _entered(request: Request, principal: Principal, organization_id: OrganizationId | None) -> Principal:
+    if organization_id is not None:
+        request.scope[ENTERED_KEY] = organization_id
+    return principal
+
+
+def entered_organization(request: Request) -> OrganizationId:
+    """Return the organization that the caller may work in; the one of the path alone says nothing of him.
+
+    Raises:
+        RuntimeError: the route asks for no permission that is held in an organization.
+    """
+    entered: OrganizationId | None = request.scope.get(ENTERED_KEY)
+    if entered is None:
+        raise RuntimeError(
+            "nobody checked the organization: declare `requires(…)` with a permission held in one"
+        )
+    return entered
 
 
 def organization_of(request: Request) -> OrganizationId | None:

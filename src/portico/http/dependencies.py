@@ -9,8 +9,9 @@ from typing import Annotated, Protocol
 from fastapi import Depends
 from starlette.requests import Request
 
-from portico.db.unit import Unit
-from portico.http.access import find_principal, require_principal
+from portico.core.ids import OrganizationId
+from portico.db.unit import Reads, Unit
+from portico.http.access import entered_organization, find_principal, require_principal
 from portico.http.authentication import Principal
 from portico.http.idempotency import KEEPS_ANSWER, UNIT_KEY
 from portico.runtime import Runtime
@@ -62,6 +63,33 @@ PrincipalDep = Annotated[Principal, Depends(get_principal)]
 MaybePrincipalDep = Annotated[Principal | None, Depends(get_maybe_principal)]
 
 
+async def get_organization(request: Request) -> OrganizationId:
+    """Return the organization in which the route's permission is held.
+
+    Raises:
+        RuntimeError: the route asks for none such.
+    """
+    return entered_organization(request)
+
+
+OrganizationDep = Annotated[OrganizationId, Depends(get_organization)]
+
+
+async def get_tenant_unit(unit: UnitDep, organization_id: OrganizationDep) -> Unit:
+    """Return the request's unit of work, which may touch the organization's rows of scoped tables from here on."""
+    unit.scope_to(organization_id)
+    return unit
+
+
+async def get_tenant_reads(runtime: RuntimeDep, organization_id: OrganizationDep) -> Reads:
+    """Return the way to read the organization's rows: `async with reads() as session`."""
+    return Reads(runtime.database, organization_id)
+
+
+TenantUnitDep = Annotated[Unit, Depends(get_tenant_unit)]
+TenantReadsDep = Annotated[Reads, Depends(get_tenant_reads)]
+
+
 class Service(Protocol):
     """The shape of a service: made for one request from the runtime and the unit of work."""
 
@@ -72,6 +100,15 @@ def service[S: Service](kind: type[S]) -> Callable[..., Awaitable[S]]:
     """Return a dependency that makes the service: `Annotated[Registration, Depends(service(Registration))]`."""
 
     async def make(runtime: RuntimeDep, unit: UnitDep) -> S:
+        return kind(runtime, unit)
+
+    return make
+
+
+def tenant_service[S: Service](kind: type[S]) -> Callable[..., Awaitable[S]]:
+    """Return a dependency that makes a service of the organization: its unit is a `TenantUnitDep`."""
+
+    async def make(runtime: RuntimeDep, unit: TenantUnitDep) -> S:
         return kind(runtime, unit)
 
     return make

@@ -62,8 +62,10 @@ class JobRun:
         """Tell whether the job is given up when this attempt fails."""
         return self.attempt >= self.attempts
 
-    def unit(self) -> Unit:
+    def unit(self, organization_id: uuid.UUID | None = None) -> Unit:
         """Return the run's transaction, whose commit also marks the job as done: its writes happen once, or not.
+
+        With an organization it may touch that organization's rows of scoped tables.
 
         Entering it raises nothing; leaving it raises `LeaseLost`, and undoes everything, if another process has
         taken the job over in the meantime.
@@ -75,7 +77,7 @@ class JobRun:
         if self._has_unit:
             raise RuntimeError("the unit of the run was already asked for: one write transaction a job")
         self._has_unit = True
-        unit = self.runtime.unit()
+        unit = self.runtime.unit(organization_id)
         unit.before_commit(lambda: self._finish_in(unit))
         unit.after_commit(self._note_finished)
         return unit

@@ -14,10 +14,12 @@ import pytest
 from fastapi import FastAPI
 
 from portico.composition import chains_of, compose, opened
+from portico.core.ids import OrganizationId
 from portico.core.settings import Environment, Settings
 from portico.feature import Feature
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
+from portico.testing.isolation import new_organization
 from portico.testing.mail import CapturedMails, capture_mail
 from portico.testing.organizations import TestOrganizations
 from portico.testing.people import People
@@ -139,6 +141,12 @@ def people(runtime: Runtime, client: httpx2.AsyncClient) -> People:
 def organizations(runtime: Runtime) -> TestOrganizations:
     """Return what makes organizations: `acme = await organizations.make(ada)`."""
     return TestOrganizations(runtime)
+
+
+@pytest.fixture
+async def two_organizations(runtime: Runtime) -> tuple[OrganizationId, OrganizationId]:
+    """Return two organizations without members, for rows that must not meet."""
+    return await new_organization(runtime, "One"), await new_organization(runtime, "Other")
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
