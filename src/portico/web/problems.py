@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portico.core.context import current_request
-from portico.http.access import find_principal
+from portico.http.access import PersonNeeded, find_principal
 from portico.http.problems import Problem
 from portico.web.redirects import HOME, safe_next
 from portico.web.rendering import render, see_other
@@ -61,6 +61,14 @@ EXPLANATIONS = {
         "clock",
     ),
 }
+BY_CODE = {
+    PersonNeeded.code: Explanation(
+        mark("Only for the person himself"),
+        mark("This is out of reach for whoever acts in somebody else's name."),
+        "lock",
+    ),
+}
+"""Refusals about which there is more to say than their status does."""
 OTHERWISE = Explanation(
     mark("Something went wrong"), mark("It is our fault, not yours. It was written down; try again later.")
 )
@@ -80,7 +88,7 @@ class ProblemPages:
             request,
             "web/error.html.jinja",
             problem.status,
-            explained=EXPLANATIONS.get(problem.status, OTHERWISE),
+            explained=BY_CODE.get(problem.code) or EXPLANATIONS.get(problem.status, OTHERWISE),
             is_fault=is_fault,
             way_out="/" if find_principal(request) is None else HOME,
             request_id=current_request().request_id if is_fault else None,
