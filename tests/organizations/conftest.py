@@ -7,6 +7,8 @@ import pytest
 
 from portico.core.ids import UserId
 from portico.runtime import Runtime
+from portico.testing.clock import FrozenClock
+from portico.testing.mail import CapturedMails
 from portico.testing.organizations import TestOrganization, TestOrganizations
 from tests.sessions.people import FAST_HASHES, SignedInPerson, add_person, sign_in
 
@@ -68,3 +70,20 @@ async def eve(enter: Any) -> Caller:
 async def acme(organizations: TestOrganizations, ada: Caller) -> TestOrganization:
     """Ada's organization."""
     return await organizations.make(ada, "Acme", slug="acme-works")
+
+
+@pytest.fixture
+def stage(  # noqa: PLR0917 - all of them fixtures
+    runtime: Runtime,
+    client: httpx2.AsyncClient,
+    organizations: TestOrganizations,
+    clock: FrozenClock,
+    mails: CapturedMails,
+    acme: TestOrganization,
+    ada: Caller,
+    bob: Caller,
+) -> Any:
+    """All of it at once, for invitations and domains."""
+    from tests.organizations.stage import Stage
+
+    return Stage(runtime, client, organizations, mails, clock, acme, ada, bob)

@@ -4,9 +4,11 @@ from typing import Any
 
 from portico.access.types import OrganizationRole, PlatformRole
 from portico.core.permissions import Reach
+from portico.credentials.ports import Admission
 from portico.feature import Feature
-from portico.messaging import on
-from portico.organizations.jobs import SCHEDULES, erase_organization
+from portico.messaging import after, on
+from portico.organizations.events import MemberLeft, OrganizationDeleted
+from portico.organizations.jobs import SCHEDULES, erase_organization, recheck_domain
 from portico.organizations.pages import routers as page_routers
 from portico.organizations.permissions import (
     OWNERS_ONLY,
@@ -15,14 +17,20 @@ from portico.organizations.permissions import (
     OrganizationPermission,
 )
 from portico.organizations.personal_data import MEMBERSHIPS_PERSONAL_DATA
+from portico.organizations.resolving import DnsResolver, Resolver
 from portico.organizations.routes import router
+from portico.organizations.services.invitation_admission import InvitationAdmission
 from portico.organizations.settings import OrganizationsSettings
 from portico.organizations.subscribers import (
     OrganizationObligations,
+    close_offers,
+    forget_invitations,
+    join_by_domain,
+    keep_departure,
     leave_organizations,
     note_ownerless_organizations,
 )
-from portico.users.events import UserDeactivated, UserDeleted
+from portico.users.events import UserDeactivated, UserDeleted, UserEmailChanged, UserEmailVerified
 from portico.users.ports import Obligations
 
 
@@ -51,11 +59,20 @@ def organizations_feature() -> Feature:
         pages=page_routers,
         subscribers=[
             on(UserDeleted, leave_organizations),
+            on(UserDeleted, forget_invitations),
             on(UserDeactivated, note_ownerless_organizations),
+            on(MemberLeft, keep_departure),
+            on(OrganizationDeleted, close_offers),
+            after(UserEmailVerified, "organizations.join_by_domain", join_by_domain),
+            after(UserEmailChanged, "organizations.join_by_new_domain", join_by_domain),
         ],
-        jobs=[erase_organization],
+        jobs=[erase_organization, recheck_domain],
         schedules=SCHEDULES,
-        ports={Obligations: OrganizationObligations},
+        ports={
+            Obligations: OrganizationObligations,
+            Admission: InvitationAdmission,
+            Resolver: DnsResolver.of,
+        },
         personal_data=MEMBERSHIPS_PERSONAL_DATA,
         commands=register_commands,
         templates="portico.organizations",

@@ -1,11 +1,17 @@
-"""Queued work of organizations: erasing those whose grace is over."""
+"""Queued work of organizations: erasing those whose grace is over, forgetting old invitations, looking domains up."""
 
 from datetime import timedelta
 from uuid import UUID
 
 from portico.core.ids import OrganizationId
 from portico.messaging import JobRun, Jobs, Schedule, job
+from portico.messaging.sweeps import in_batches
+from portico.organizations.repositories.invitations import InvitationRepository
 from portico.organizations.services import OrganizationLifecycle
+from portico.organizations.services.domains import Domains
+from portico.organizations.settings import OrganizationsSettings
+
+MOST_LOOK_UPS = 1_000
 
 
 @job("organizations.erase")
@@ -28,4 +34,36 @@ async def purge_organizations(run: JobRun) -> None:
             runtime.get(Jobs).enqueue(unit, wish, organization_id=organization_id)
 
 
-SCHEDULES = (Schedule(purge_organizations, every=timedelta(hours=1)),)
+@job("organizations.sweep_invitations")
+async def sweep_invitations(run: JobRun) -> None:
+    """Forget invitations that were answered, withdrawn or have expired a while ago."""
+    before = run.runtime.clock.now() - run.runtime.section(OrganizationsSettings).keep_invitations
+    await in_batches(
+        run.runtime, lambda unit, limit: InvitationRepository(unit.session).remove_over(before, limit)
+    )
+
+
+@job("organizations.recheck_domain", attempts=3)
+async def recheck_domain(run: JobRun, *, domain_id: UUID) -> None:
+    """Look up whether the record that proves a domain still stands."""
+    await Domains(run.runtime, run.unit()).recheck(domain_id)
+
+
+@job("organizations.recheck_domains")
+async def recheck_domains(run: JobRun) -> None:
+    """Enqueue the look-ups that are due: each by itself, for name servers may be slow."""
+    runtime = run.runtime
+    due = await Domains(runtime, runtime.unit()).list_due(MOST_LOOK_UPS)
+    if not due:
+        return
+    async with runtime.unit() as unit:
+        for domain_id in due:
+            wish = recheck_domain.when(unique_key=f"organizations.recheck_domain:{domain_id}")
+            runtime.get(Jobs).enqueue(unit, wish, domain_id=domain_id)
+
+
+SCHEDULES = (
+    Schedule(purge_organizations, every=timedelta(hours=1)),
+    Schedule(sweep_invitations, every=timedelta(hours=6)),
+    Schedule(recheck_domains, every=timedelta(hours=1)),
+)

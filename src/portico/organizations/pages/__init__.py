@@ -2,6 +2,8 @@
 
 from fastapi import APIRouter
 
-routers: list[APIRouter] = []
+from portico.organizations.pages.invitations import router as invitations_router
+
+routers: list[APIRouter] = [invitations_router]
 
 __all__ = ["routers"]
