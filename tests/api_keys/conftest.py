@@ -1,6 +1,6 @@
 """People with sessions, an organization with roles, and keys made over the API as their holders make them."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -9,8 +9,13 @@ import httpx2
 import pytest
 
 from portico.access.services import TenantGrants, Tenants
+from portico.app import assemble
+from portico.composition import compose, opened
 from portico.core.ids import OrganizationId
+from portico.core.settings import Settings
+from portico.feature import Feature
 from portico.runtime import Runtime
+from portico.testing.clock import FrozenClock
 from tests.integration.ground import API, Person, enter, make_superuser
 from tests.sessions.people import FAST_HASHES, add_person
 
@@ -97,3 +102,14 @@ async def house(runtime: Runtime, client: httpx2.AsyncClient) -> House:
         await made.person(name)
     await made.person("grace", superuser=True)
     return made
+
+
+@pytest.fixture
+async def elsewhere(
+    settings: Settings, features: Sequence[Feature], clock: FrozenClock, runtime: Runtime
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """Return a client of another node of the same deployment, with a memory of its own."""
+    async with opened(compose(settings, features, clock=clock)) as other:
+        transport = httpx2.ASGITransport(app=assemble(other), raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as client:
+            yield client

@@ -8,6 +8,7 @@ from portico.access.events import OrganizationRolesChanged
 from portico.access.types import OrganizationRole, PlatformRole
 from portico.api_keys.authenticators import ApiKeyAuthenticator, ApiKeyAuthority
 from portico.api_keys.jobs import PERIODICS, SCHEDULES
+from portico.api_keys.pages import PATH, router as pages_router
 from portico.api_keys.permissions import ApiKeyPermission
 from portico.api_keys.personal_data import API_KEYS_PERSONAL_DATA
 from portico.api_keys.routes import routers
@@ -18,7 +19,7 @@ from portico.api_keys.subscribers import (
     end_keys_of_closed_account,
     end_keys_of_left_organization,
 )
-from portico.feature import Feature
+from portico.feature import AccountSection, Feature
 from portico.http.authentication import KeyAuthority
 from portico.messaging import on
 from portico.runtime import Runtime
@@ -65,5 +66,7 @@ def api_keys_feature() -> Feature:
         lifespan=api_keys_lifespan,
         commands=register_commands,
         personal_data=API_KEYS_PERSONAL_DATA,
+        pages=[pages_router],
+        account_sections=[AccountSection(label="API keys", path=PATH, order=40, icon="terminal")],
         templates="portico.api_keys",
     )

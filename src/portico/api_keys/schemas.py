@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 
 from portico.api_keys.models import ApiKey
 from portico.api_keys.types import (
@@ -285,3 +285,20 @@ class ServiceAccountResponse(ResponseModel):
     created_at: datetime
     updated_at: datetime
     version: int
+
+
+class PageNewKey(RequestModel):
+    """The form for a new key, without the boxes of its scopes."""
+
+    name: Name
+    days: int = Field(ge=1, le=3650, strict=False)
+    organization_id: UUID | None = Field(None, strict=False)
+    networks: str | None = Field(None, max_length=1_000)
+    password: SecretStr | None = Field(None, max_length=4_096)
+
+
+class PageKeyAct(RequestModel):
+    """The form that rotates or revokes a key."""
+
+    key_id: UUID = Field(strict=False)
+    password: SecretStr | None = Field(None, max_length=4_096)

@@ -162,6 +162,10 @@ class Use:
 
     key_id: UUID
     count: int
+    day: int
+    """The day (UTC) of the last use, as an ordinal."""
+    on_day: int
+    """How many of them fell on it."""
     at: datetime
     address: str | None
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, or_, selec
 
 from portico.access.models import PrincipalRow, RoleGrant, Tenant
 from portico.api_keys.models import ApiKey
-from portico.api_keys.types import KeyKind
+from portico.api_keys.types import KeyEnd, KeyKind
 from portico.db.unit import DatabaseSession
 from portico.organizations.models import Organization
 from portico.users.models import User
@@ -44,6 +44,7 @@ class FoundKey:
     expires_at: datetime | None
     overlap_until: datetime | None
     revoked_at: datetime | None
+    revoked_reason: KeyEnd | None
     used_on: date | None
     used_today: int
     is_holder_off: bool
@@ -72,6 +73,7 @@ def _query(where: ColumnElement[bool]) -> Select[Any]:
             _KEY.c.expires_at,
             _KEY.c.overlap_until,
             _KEY.c.revoked_at,
+            _KEY.c.revoked_reason,
             _KEY.c.used_on,
             _KEY.c.used_today,
             _IS_HOLDER_OFF.label("is_holder_off"),

@@ -19,9 +19,14 @@ from portico.organizations.models import Organization
 class HousekeepingRepository(Repository[ApiKey]):
     """The keys, as the clock looks at them."""
 
-    async def note_use(self, use: Use, today: date) -> int:
-        """Add what a process saw of a key; return how often it was used today. Past the version."""
-        same_day = ApiKey.used_on == today
+    async def note_use(self, use: Use) -> int:
+        """Add what a process saw of a key; return how often it was used on that day. Past the version."""
+        day = date.fromordinal(use.day)
+        counted = case(
+            (ApiKey.used_on == day, ApiKey.used_today + use.on_day),
+            (ApiKey.used_on > day, ApiKey.used_today),
+            else_=use.on_day,
+        )
         statement = (
             update(ApiKey)
             .where(ApiKey.id == use.key_id)
@@ -32,8 +37,8 @@ class HousekeepingRepository(Repository[ApiKey]):
                 ),
                 last_used_address=use.address,
                 use_count=ApiKey.use_count + use.count,
-                used_today=case((same_day, ApiKey.used_today + use.count), else_=use.count),
-                used_on=today,
+                used_today=counted,
+                used_on=case((ApiKey.used_on > day, ApiKey.used_on), else_=day),
             )
             .returning(ApiKey.used_today)
             .execution_options(synchronize_session=False)

@@ -20,7 +20,7 @@ import structlog
 from portico.api_keys.repositories import FoundKey, KeyReader
 from portico.api_keys.services.alarms import Alarms
 from portico.api_keys.settings import ApiKeysSettings
-from portico.api_keys.types import KEY_FORMAT, ONE_DAY, KeyFault, KeyKind, Network, Use
+from portico.api_keys.types import KEY_FORMAT, ONE_DAY, KeyEnd, KeyFault, KeyKind, Network, Use
 from portico.coordination.cache import BoundedCache
 from portico.coordination.counters import Counters, Verdict, Window
 from portico.coordination.revocations import RevocationLog
@@ -43,6 +43,8 @@ _KINDS: Final = {
     KeyKind.ORGANIZATION: PrincipalKind.ORGANIZATION,
 }
 
+_BY_THE_CLOCK: Final = frozenset({KeyEnd.EXPIRED, KeyEnd.ROTATED})
+
 
 class KeyRefused(Exception):
     """The key is no good; `fault` is for the log and the trail."""
@@ -53,22 +55,31 @@ class KeyRefused(Exception):
 
 
 class Tally:
-    """How often this process has seen a key since it last wrote that down, and how often all have today."""
+    """How often this process has seen a key since it last wrote that down, and how often all have on one day (UTC)."""
 
-    __slots__ = ("__weakref__", "address", "at", "day", "key_id", "known", "pending")
+    __slots__ = ("__weakref__", "address", "at", "day", "key_id", "known", "on_day", "pending")
 
     def __init__(self, key_id: UUID) -> None:
         self.key_id = key_id
         self.pending = 0
-        self.known = 0
         self.day = 0
+        self.on_day = 0
+        """How many of `pending` fell on the day."""
+        self.known = 0
+        """How many of the day are written down already, by whichever process."""
         self.at: datetime | None = None
         self.address: str | None = None
 
+    def turn_to(self, day: int) -> None:
+        """Begin a day."""
+        self.day, self.on_day, self.known = day, 0, 0
+
     def learn(self, day: int, used: int) -> None:
         """Take over what the database knows of a day."""
-        self.known = max(self.known, used) if day == self.day else used
-        self.day = day
+        if day > self.day:
+            self.turn_to(day)
+        if day == self.day:
+            self.known = max(self.known, used)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,11 +125,14 @@ class BelievedKeys:
             belief = await self._load(text, now)
         if belief.networks:
             await self._check_network(belief)
+        tally, day = belief.tally, now.toordinal()
+        if tally.day != day:
+            tally.turn_to(day)
         if belief.quota is not None:
-            _check_quota(belief.tally, belief.quota, now)
+            _check_quota(tally, belief.quota, now)
         if belief.limit is not None:
-            await self._check_rate(belief.limit, belief.tally.key_id, now)
-        self._count(belief.tally, now)
+            await self._check_rate(belief.limit, tally.key_id, now)
+        self._count(tally, now)
         return belief.principal
 
     async def read_again(self, key_id: UUID) -> Principal:
@@ -139,31 +153,36 @@ class BelievedKeys:
         used, self._used = self._used, []
         taken = []
         for tally in used:
-            count, tally.pending = tally.pending, 0
-            tally.known += count
-            taken.append(
-                Use(
-                    key_id=tally.key_id,
-                    count=count,
-                    at=tally.at or self._clock.now(),
-                    address=tally.address,
-                )
+            use = Use(
+                key_id=tally.key_id,
+                count=tally.pending,
+                day=tally.day,
+                on_day=tally.on_day,
+                at=tally.at or self._clock.now(),
+                address=tally.address,
             )
+            tally.known += tally.on_day
+            tally.pending = tally.on_day = 0
+            taken.append(use)
         return taken
 
     def give_back(self, uses: Sequence[Use]) -> None:
         """Count again what could not be written."""
         for use in uses:
             tally = self._tally(use.key_id)
-            tally.known = max(0, tally.known - use.count)
-            self._add(tally, use.count)
+            if not tally.pending:
+                self._used.append(tally)
+            tally.pending += use.count
+            if tally.day == use.day:
+                tally.on_day += use.on_day
+                tally.known -= min(tally.known, use.on_day)
             tally.at, tally.address = tally.at or use.at, tally.address or use.address
 
-    def learn(self, key_id: UUID, used_today: int, today: int) -> None:
-        """Take over how often all processes together have seen a key today."""
-        tally = self._tallies.get(key_id)
+    def learn(self, use: Use, used: int) -> None:
+        """Take over how often all processes together have seen a key on the day of this use."""
+        tally = self._tallies.get(use.key_id)
         if tally is not None:
-            tally.learn(today, used_today)
+            tally.learn(use.day, used)
 
     async def _load(self, text: str, now: datetime) -> Belief:
         try:
@@ -211,12 +230,10 @@ class BelievedKeys:
     def _count(self, tally: Tally, now: datetime) -> None:
         if not tally.pending and (tally.at is None or now - tally.at >= NOTE_USE_EVERY or not tally.address):
             tally.at, tally.address = now, current_request().client_address
-        self._add(tally, 1)
-
-    def _add(self, tally: Tally, count: int) -> None:
         if not tally.pending:
             self._used.append(tally)
-        tally.pending += count
+        tally.pending += 1
+        tally.on_day += 1
 
     async def _check_network(self, belief: Belief) -> None:
         text = current_request().client_address
@@ -237,7 +254,8 @@ def fault_of(found: FoundKey, now: datetime) -> KeyFault | None:
     ends_at = found.ends_at
     checks = (
         (found.kind is KeyKind.HONEYTOKEN, KeyFault.HONEYTOKEN),
-        (found.revoked_at is not None, KeyFault.REVOKED),
+        (found.revoked_at is not None and found.revoked_reason not in _BY_THE_CLOCK, KeyFault.REVOKED),
+        (found.revoked_at is not None, KeyFault.EXPIRED),
         (ends_at is not None and ends_at <= now, KeyFault.EXPIRED),
         (found.is_holder_off, KeyFault.HOLDER_DISABLED),
         (found.is_organization_off, KeyFault.ORGANIZATION_DISABLED),
@@ -275,11 +293,7 @@ def _check_quota(tally: Tally, quota: int, now: datetime) -> None:
     Raises:
         RateLimited: the quota is used up until midnight, UTC (429).
     """
-    day = now.toordinal()
-    if day != tally.day:
-        tally.learn(day, 0)
-    used = tally.known + tally.pending
-    if used < quota:
+    if tally.known + tally.on_day < quota:
         return
     midnight = (now + ONE_DAY).replace(hour=0, minute=0, second=0, microsecond=0)
     wait = math.ceil((midnight - now).total_seconds())

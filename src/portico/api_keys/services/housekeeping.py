@@ -28,16 +28,15 @@ async def note_use(runtime: Runtime) -> int:
     uses = sorted(believed.take_used(), key=lambda use: use.key_id)
     if not uses:
         return 0
-    today = runtime.clock.now().date()
     try:
         async with (unit := runtime.unit()):
             keys = HousekeepingRepository(unit.session)
-            totals = [(use.key_id, await keys.note_use(use, today)) for use in uses]
+            totals = [(use, await keys.note_use(use)) for use in uses]
     except BaseException:
         believed.give_back(uses)
         raise
-    for key_id, used_today in totals:
-        believed.learn(key_id, used_today, today.toordinal())
+    for use, used in totals:
+        believed.learn(use, used)
     return len(uses)
 
 

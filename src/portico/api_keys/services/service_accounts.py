@@ -72,6 +72,9 @@ class ServiceAccounts:
         runtime, now = self._runtime, self._runtime.clock.now()
         async with self._unit:
             await Tenants(runtime, self._unit).lock(organization_id)
+            if actor is not None:  # before anything is written, because this refusal is kept on the trail
+                grants = TenantGrants(runtime, self._unit)
+                await grants.require_grantable(organization_id, new.roles, actor=actor)
             accounts = ServiceAccountRepository(self._unit.session)
             if await accounts.count_of(organization_id) >= self._settings.max_service_accounts:
                 raise TooManyServiceAccounts
