@@ -26,6 +26,7 @@ from benchmarks.afterwards import (
     price_of_events,
     webhooks_a_second,
 )
+from benchmarks.audit import price_of_the_trail
 from benchmarks.figures import Figure, Plan, at_most
 from benchmarks.load import Answer, Result, Script, request, run
 from benchmarks.servers import Server, bare_server, portico, portico_environment, portico_server
@@ -86,6 +87,7 @@ def measure_afterwards(database: str, plan: Plan) -> list[Figure]:
         figures += latencies(database, folder, embedded, how="embedded", most=50)
         figures += jobs_a_second(database, plan.jobs, embedded, how="embedded")
         figures += webhooks_a_second(database, folder, embedded)
+        figures += price_of_the_trail(database, plan, environment())
         if database == "postgresql":
             figures += _by_celery(database, plan, folder, environment())
     return figures

@@ -137,6 +137,7 @@ class Verification:
         place = Place(0, genesis(stream))
         if anchor is not None:
             place = Place(anchor.position, anchor.hash)
+            signed = {at: hash_ for at, hash_ in signed.items() if at > anchor.position}
             self.verdict.pruned += anchor.position
         signed |= self._given(stream, place, head.position)
         await self._verify_links(stream, place, head.position, signed)

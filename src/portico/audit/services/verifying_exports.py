@@ -10,6 +10,9 @@ from portico.audit.canonical import FIELDS, commitment_of, encode_document, entr
 from portico.audit.checkpoints import Checkpoint, CheckpointReader, find_checkpoint
 from portico.audit.types import PLATFORM, CheckpointKind, Fault, Verdict
 
+KEYS = frozenset({"stream", "position", "link", "seq", "mac", "previous", "hash", "entry", "personal"})
+ENTRY_KEYS = frozenset({*FIELDS, "details_text", "changes_text"})
+
 
 @dataclass(slots=True)
 class _Run:
@@ -101,6 +104,8 @@ class _Reading:
 
 def _wrong_with(told: dict[str, Any], stream: UUID, previous: bytes, hash_: bytes) -> str | None:
     facts = told["entry"]
+    if not (told.keys() <= KEYS and facts.keys() <= ENTRY_KEYS):
+        return "it has fields that no entry has"
     values = [_text(facts, name) if name in {"details", "changes"} else facts[name] for name in FIELDS]
     mac = bytes.fromhex(told["mac"]) if told["mac"] is not None else None
     leaf = leaf_of(entry_bytes(values), told["seq"], mac)
