@@ -18,13 +18,14 @@ CONTRACTS = ROOT / ".importlinter"
 FLOORS = (
     "testing", "cli", "worker", "app", "composition",
     # features, top floor first
-    "admin", "webhooks", "api_keys", "organizations", "sessions", "credentials", "users", "access", "tokens", "mail",
-    "audit", "keys",
+    "admin", "alerts", "webhooks", "api_keys", "organizations", "sessions", "credentials", "users", "access", "tokens",
+    "mail", "audit", "keys",
     # ground floors
     "feature", "web", "http", "messaging", "outbound", "coordination", "runtime", "db", "core",
 )  # fmt: skip
 FEATURES = (
     "admin",
+    "alerts",
     "webhooks",
     "api_keys",
     "organizations",

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from portico.access.feature import access_feature
 from portico.admin.feature import admin_feature
+from portico.alerts.feature import alerts_feature
 from portico.api_keys.feature import api_keys_feature
 from portico.audit.feature import audit_feature
 from portico.composition import check_schema, compose, started
@@ -62,6 +63,7 @@ def default_features() -> list[Feature]:
         organizations_feature(),
         api_keys_feature(),
         webhooks_feature(),
+        alerts_feature(),
         admin_feature(),
     ]
 

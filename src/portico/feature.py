@@ -89,6 +89,8 @@ class Feature:
     """How `portico authz explain` finds a thing that a policy speaks of, by its kind: `document`."""
     settings: type[FeatureSettings] | None = None
     ports: Mapping[type, Callable[[Runtime], Any]] = field(default_factory=dict)
+    contributes: Mapping[type, Sequence[Any]] = field(default_factory=dict)
+    """What it adds to a list that another feature keeps, by the type of its members: `{AlertRule: [many_refunds]}`."""
     lifespan: Callable[[Runtime], AbstractAsyncContextManager[None]] | None = None
     commands: Callable[[Any], None] | None = None
     health_checks: Sequence[HealthCheck] = ()
@@ -112,3 +114,7 @@ class FeatureSet:
     def personal_data(self) -> list[PersonalData]:
         """Return what all features hold of a person."""
         return [held for feature in self.features for held in feature.personal_data]
+
+    def contributed[T](self, kind: type[T]) -> list[T]:
+        """Return what all features add to the list of this type."""
+        return [each for feature in self.features for each in feature.contributes.get(kind, ())]

@@ -14,7 +14,7 @@ from portico.access.services.platform import (
 from portico.access.services.rights import RightsReader, rights_in
 from portico.access.services.tenant_grants import TenantGrants, roles_held
 from portico.access.services.tenant_roles import TenantRoles
-from portico.access.services.tenants import Tenants, tenants_of
+from portico.access.services.tenants import Tenants, list_owners, tenants_of
 
 __all__ = [
     "Explanation",
@@ -32,6 +32,7 @@ __all__ = [
     "covers",
     "explain",
     "has_superuser",
+    "list_owners",
     "list_superusers",
     "require_covered",
     "rights_in",

@@ -1,5 +1,8 @@
 """Tenants come, are switched off and on, and go."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from portico.access.errors import LastOwner
 from portico.access.models import PrincipalRow, Tenant
 from portico.access.repositories import (
@@ -86,3 +89,8 @@ async def tenants_of(session: DatabaseSession, principal_id: PrincipalId) -> lis
     """Return the tenants of which somebody is a member, the first joined first."""
     found = await TenantGrantRepository(session).list_tenants(principal_id)
     return [OrganizationId(tenant_id) for tenant_id in found]
+
+
+async def list_owners(session: DatabaseSession, organization_id: OrganizationId) -> Sequence[UUID]:
+    """Return the people who own the tenant and may act."""
+    return await TenantGrantRepository(session).list_able_owners(organization_id)
