@@ -27,3 +27,4 @@ SwitchingDep = Annotated[Switching, Depends(service(Switching))]
 
 OrganizationPath = Annotated[OrganizationId, Path()]
 """The organization that the path names; whether the caller may, `requires(…)` has asked before."""
+OrganizationDep = OrganizationPath

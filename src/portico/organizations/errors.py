@@ -16,6 +16,8 @@ TransferPointless      already_owner            409
 NameMalformed          name_malformed           422
 SlugMalformed          slug_malformed           422
 SignInMethodUnknown    sign_in_method_unknown   422
+NothingTicked          role_missing             422   only on pages
+NotConfirmed           confirmation_wrong       422   only on pages
 InvitationElsewhere    invitation_for_another   403
 AddressUnproven        address_unproven         403
 InvitationNotFound     invitation_not_found     404
@@ -247,3 +249,18 @@ class DomainChecksLimited(RateLimited):
     """DNS was asked too often for this organization."""
 
     code, title = "too_many_domain_checks", "DNS was asked very often lately"
+
+
+class NothingTicked(Invalid):
+    """A member without any role would be none."""
+
+    code, title = "role_missing", "Choose at least one role"
+
+
+class NotConfirmed(Invalid):
+    """What was typed to confirm is not the short name."""
+
+    code, title = "confirmation_wrong", "This is not the short name of the organization"
+
+    def __init__(self) -> None:
+        super().__init__(errors=[FieldFault(self.code, self.title, "confirmation")])

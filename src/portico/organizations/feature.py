@@ -5,7 +5,7 @@ from typing import Any
 from portico.access.types import OrganizationRole, PlatformRole
 from portico.core.permissions import Reach
 from portico.credentials.ports import Admission
-from portico.feature import Feature
+from portico.feature import AccountSection, Feature
 from portico.messaging import after, on
 from portico.organizations.events import MemberLeft, OrganizationDeleted
 from portico.organizations.jobs import SCHEDULES, erase_organization, recheck_domain
@@ -57,6 +57,9 @@ def organizations_feature() -> Feature:
         },
         routers=[router],
         pages=page_routers,
+        account_sections=[
+            AccountSection(label="Organizations", path="/account/organizations", order=40, icon="building"),
+        ],
         subscribers=[
             on(UserDeleted, leave_organizations),
             on(UserDeleted, forget_invitations),

@@ -20,6 +20,8 @@ from portico.web.wording import FILL_IN, NOT_VALID, TOO_LONG, TOO_SHORT
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_BYTES = 32_768
 MAX_FIELDS = 40
+MOST_BOXES = 190
+"""Fields of a form that has a box for each of many things."""
 MACHINERY = {"csrf_token", "next"}
 """Fields of the form itself, not of what it is about."""
 
@@ -34,6 +36,14 @@ class Form:
     def text(self, name: str) -> str:
         """Return what was typed into a field, stripped; empty if nothing was."""
         return self.values.get(name, "").strip()
+
+    def checked(self, prefix: str) -> list[str]:
+        """Return what was ticked of the boxes that are called `<prefix><what>`."""
+        return [
+            name.removeprefix(prefix)
+            for name, value in self.values.items()
+            if name.startswith(prefix) and value
+        ]
 
     def secret(self, name: str) -> str:
         """Return a password as it was typed, spaces and all."""
@@ -78,19 +88,33 @@ async def read_form(request: Request) -> Form:
         Malformed: not such a form (400).
         TooLarge: more bytes (413).
     """
+    return await _read(request, MAX_FIELDS)
+
+
+async def read_boxes(request: Request) -> Form:
+    """Read a form that has a box for each of many things: the same, with more fields.
+
+    Raises:
+        Malformed (400), TooLarge (413).
+    """
+    return await _read(request, MOST_BOXES)
+
+
+FormDep = Annotated[Form, Depends(read_form)]
+BoxesDep = Annotated[Form, Depends(read_boxes)]
+
+
+async def _read(request: Request, most_fields: int) -> Form:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise Malformed("Send the form as application/x-www-form-urlencoded.")
     try:
         body = await _bounded_body(request)
         pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most_fields
         )
     except (ClientDisconnect, ValueError):
         raise Malformed("The form cannot be read.") from None
     return Form(_each_once(pairs))
-
-
-FormDep = Annotated[Form, Depends(read_form)]
 
 
 async def _bounded_body(request: Request) -> bytes:

@@ -27,7 +27,7 @@ class PermissionFacts:
 
 
 class Roles(Acts):
-    """Lists, makes, changes and deletes roles. One is named by its name if all organizations have it, else by its id."""
+    """Lists, makes, changes and deletes roles. Named by its name if all organizations have it, else by its id."""
 
     async def list_roles(self, organization_id: OrganizationId) -> list[RoleFacts]:
         """Return the roles, those of every organization first, from the most to the least."""
