@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, SecretStr
 
+from portico.credentials.schemas import MAX_INVITATION
 from portico.http.schemas import RequestModel, ResponseModel
 from portico.sessions.types import LONGEST_REASON
 from portico.users.schemas import MAX_EMAIL, MAX_TOKEN, ProfileResponse
@@ -134,6 +135,8 @@ class PageLogin(RequestModel):
 
     username: str = Field(min_length=1, max_length=MAX_IDENTIFIER)
     password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD)
+    invitation: SecretStr | None = Field(None, max_length=MAX_INVITATION)
+    """Goes on to sign-up with who has no account; signing in makes nothing of it."""
 
 
 class PageVerification(RequestModel):

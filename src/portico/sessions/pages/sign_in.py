@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from portico.core.errors import PorticoError
 from portico.core.ids import UserId
+from portico.credentials.schemas import MAX_INVITATION
 from portico.http.access import find_principal, public
 from portico.http.dependencies import MaybePrincipalDep, RuntimeDep
 from portico.http.markers import limited, without_idempotency
@@ -25,7 +26,7 @@ from portico.web.rendering import refused, render, see_other
 from portico.web.translations import mark
 
 LOGIN = "sessions/login.html.jinja"
-LONGEST_INVITATION = 100
+
 
 router = APIRouter(
     default_response_class=HTMLResponse,
@@ -40,7 +41,7 @@ async def show_login(request: Request, runtime: RuntimeDep) -> Response:
     target = safe_next(request.query_params.get("next"))
     if find_principal(request) is not None:
         return see_other(request, target)
-    invitation = request.query_params.get("invitation", "")[:LONGEST_INVITATION]
+    invitation = request.query_params.get("invitation", "")[:MAX_INVITATION]
     return render(request, LOGIN, **_context(runtime, target, invitation))
 
 
@@ -72,7 +73,7 @@ async def sign_out(
 
 
 def _refused(request: Request, runtime: Runtime, form: Form, refusal: PorticoError, target: str) -> Response:
-    invitation = form.text("invitation")[:LONGEST_INVITATION]
+    invitation = form.text("invitation")[:MAX_INVITATION]
     context = _context(runtime, target, invitation, is_unproven=isinstance(refusal, EmailNotVerified))
     return refused(request, LOGIN, form, refusal, **context)
 
