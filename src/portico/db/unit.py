@@ -19,6 +19,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from portico.core import failpoints
 from portico.core.errors import PorticoError
+from portico.core.ids import OrganizationId
 from portico.db.database import Database
 from portico.db.errors import DatabaseAway, DatabaseBusy, DatabaseFull, EditConflict
 
@@ -75,9 +76,9 @@ class Unit:
         return self._session is None and not self._held and not self._finished
 
     @property
-    def organization_id(self) -> UUID | None:
+    def organization_id(self) -> OrganizationId | None:
         """Return whose rows of scoped tables it may touch."""
-        return self._organization_id
+        return None if self._organization_id is None else OrganizationId(self._organization_id)
 
     def scope_to(self, organization_id: UUID) -> None:
         """Let it touch that organization's rows of scoped tables, from its opening to its end.

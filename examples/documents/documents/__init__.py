@@ -1,0 +1,1 @@
+"""A product built on Portico: organizations keep documents, and none sees another's."""

@@ -1,0 +1,1 @@
+"""The documents' own chain of migrations; `portico migrate` runs it after Portico's."""
