@@ -98,7 +98,7 @@ async def test_members(
     assert "bob.tests" in await ada.open(home_of(acme))
     assert "bob.tests" not in await ada.open(home_of(acme) + "?q=ada")
 
-    fields = {"user_id": bob.id, "role_admin": 1, "role_viewer": 1}
+    fields: dict[str, Any] = {"user_id": bob.id, "role_admin": 1, "role_viewer": 1}
     await ada.post(home_of(acme, "/members/roles"), **fields)
     assert "Administrator" in await bob.open(home_of(acme))
     assert "Choose at least one role" in await ada.post(home_of(acme, "/members/roles"), 422, user_id=bob.id)
@@ -128,7 +128,7 @@ async def test_outsiders_see_nothing(ada: Window, bob: Window, acme: TestOrganiz
 
 
 async def test_roles(ada: Window, acme: TestOrganization) -> None:
-    fields = {"name": "Night watch", "may_organization:audit:read": 1}
+    fields: dict[str, Any] = {"name": "Night watch", "may_organization:audit:read": 1}
     await ada.post(home_of(acme, "/roles"), **fields)
 
     page = await ada.open(home_of(acme, "/roles"))
