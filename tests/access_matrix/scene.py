@@ -1,6 +1,7 @@
 """The people, objects and credentials of the access matrix: who asks, and whose things are asked for.
 
-Ada owns what the ids in paths and bodies name. Bob has nothing to do with her; Grace is the administrator.
+Ada owns what the ids in paths and bodies name, and the organization. Bob has nothing to do with her; Grace is the
+administrator.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,11 +13,15 @@ from uuid import uuid4
 
 import httpx2
 
+from portico.api_keys.services import ApiKeys, ServiceAccounts
+from portico.api_keys.services.scopes import delegable
+from portico.api_keys.types import IssuedKey, NewKey, NewServiceAccount
 from portico.credentials.models import PasswordCredential
 from portico.credentials.passwords import Passwords
 from portico.credentials.services import RegistrationTokens, issue_setup_link
 from portico.http.authentication import CredentialKind
 from portico.http.csrf import token_for
+from portico.organizations.services import NewOrganization, Organizations
 from portico.runtime import Runtime
 from portico.sessions.services import Impersonations, Sessions, live_session, principal_of
 from portico.testing.clock import FrozenClock
@@ -33,8 +38,22 @@ from tests.sessions.people import PAGE_COOKIE, PASSWORD
 TOKEN_LIFE = timedelta(minutes=15)
 NEW_PASSWORD = "a calculus of the nervous system"
 NAMES = count(1)
+OF_ORGANIZATIONS = ("{organization_id}", "{key_id}", "{service_account_id}", "$key")
+"""What a route or a body speaks of that only an organization of Ada's, or a key of hers, makes good."""
+BY_KEY = frozenset({"key", "narrow"})
 
 type Credential = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """Ada's organization, her keys, and those of the organization."""
+
+    organization_id: str
+    service_account_id: str
+    own_key_id: str
+    organization_key_id: str
+    by_key: Mapping[str, Credential]
 
 
 @dataclass(slots=True)
@@ -52,6 +71,8 @@ class Scene:
     delivery_id: str = ""
     acting: Credential = field(default_factory=dict)
     """Of Grace, while she acts in Ada's name."""
+    belongings: Belongings | None = None
+    """Made when they are first needed, and anew with each new Ada."""
 
     @classmethod
     async def made(cls, runtime: Runtime, clock: FrozenClock) -> "Scene":
@@ -71,6 +92,8 @@ class Scene:
         """Put a fresh person in each place; beside Grace a fresh token and webhook."""
         for name in names:
             self.people[name] = await self._person(name)
+        if "ada" in names:
+            self.belongings = None
         if "grace" in names:
             await self._renew_things()
         self.acting = await self._impersonation()
@@ -85,6 +108,8 @@ class Scene:
 
     def credential(self, column: str) -> Credential:
         """Return the headers by which a caller of this column is known, or takes himself to be."""
+        if column in BY_KEY:
+            return self._owned().by_key[column]
         cookie = self.people["ada"].cookie
         by_cookie = {"Cookie": f"{PAGE_COOKIE}={cookie}"}
         token = {"X-CSRF-Token": token_for(self.runtime.secret, cookie)}
@@ -109,8 +134,11 @@ class Scene:
 
     def path(self, template: str) -> str:
         """Return a route's path with Ada's ids in it."""
-        ada = self.people["ada"]
+        ada, owned = self.people["ada"], self.belongings
         ids = {
+            "organization_id": owned.organization_id if owned else "",
+            "service_account_id": owned.service_account_id if owned else "",
+            "key_id": self._key_in(template),
             "user_id": str(ada.id),
             "session_id": ada.session_id,
             "token_id": self.token_id,
@@ -124,6 +152,8 @@ class Scene:
 
     async def request(self, row: Row, column: str) -> httpx2.Request:
         """Return the request of one cell; a dead or missing credential comes with the body that would have worked."""
+        if column in BY_KEY or any(word in f"{row.path} {row.body} {row.form}" for word in OF_ORGANIZATIONS):
+            self.belongings = self.belongings or await self._made_belongings()
         headers = {"Accept": "application/json", **self.credential(column)}
         url = f"{self.origin}{self.path(row.path)}"
         if row.form is not None:
@@ -151,12 +181,50 @@ class Scene:
             "$address": lambda: _just(ada.account.email),
             "$own_address": lambda: _just(whose.account.email),
             "$session": lambda: _just(ada.session_id),
+            "$key": lambda: _just(self._owned().own_key_id),
             "$refresh": lambda: _just(ada.refresh_token),
             "$verify": lambda: self._one_time(TokenPurpose.VERIFY_EMAIL, ada),
             "$reset": lambda: self._one_time(TokenPurpose.RESET_PASSWORD, ada),
             "$setup": self._setup,
         }
         return await words[word]()
+
+    def _owned(self) -> Belongings:
+        assert self.belongings is not None
+        return self.belongings
+
+    def _key_in(self, template: str) -> str:
+        if self.belongings is None:
+            return ""
+        of_organization = "/organizations/" in template
+        return self.belongings.organization_key_id if of_organization else self.belongings.own_key_id
+
+    async def _made_belongings(self) -> Belongings:
+        """Make Ada's organization and keys, and those by which she asks: one with every scope there is, a narrow one."""
+        runtime, ada = self.runtime, self.people["ada"]
+        session = await live_session(runtime, ada.opened.session.id)
+        actor = principal_of(session, CredentialKind.BEARER)
+        made = await Organizations(runtime, runtime.unit()).create_own(
+            NewOrganization(name="Analytical Engines"), actor=actor
+        )
+        where = made.id
+        robot = NewServiceAccount(name="robot", roles=["viewer"])
+        account = await ServiceAccounts(runtime, runtime.unit()).create_account(where, robot, actor=None)
+        in_organization = NewKey(name="theirs", scopes=["organization:member:read"], organization_id=where)
+        every = [each.value for each in delegable(runtime, in_organization=True, beyond=True)]
+        wide = NewKey(name="wide", scopes=every, organization_id=where)
+        narrow = NewKey(name="narrow", scopes=["api_key:self:list"])
+        own = await self._key(narrow)
+        theirs = await ApiKeys(runtime, runtime.unit()).create_for_organization(in_organization, actor=None)
+        by_key = {
+            "key": _bearer(str((await self._key(wide)).text)),
+            "narrow": _bearer(str((await self._key(narrow)).text)),
+        }
+        return Belongings(str(where), str(account.id), str(own.id), str(theirs.id), by_key)
+
+    async def _key(self, new: NewKey) -> IssuedKey:
+        keys = ApiKeys(self.runtime, self.runtime.unit())
+        return await keys.create_for_person(self.people["ada"].id, new, actor=None)
 
     async def _one_time(self, purpose: TokenPurpose, person: Person) -> str:
         unit = self.runtime.unit()

@@ -9,10 +9,11 @@ from typing import Any
 TABLE = Path(__file__).with_name("matrix.toml")
 COLUMNS = (
     "anonymous", "garbage", "expired", "ended", "deactivated", "user", "other", "superuser", "browser", "tokenless",
-    "forged", "lured", "impersonator",
+    "forged", "lured", "impersonator", "key", "narrow",
 )  # fmt: skip
 """Who asks. Four are browsers: Ada's at a page of ours, without the token of a form, at a foreign page; and a
-visitor's at a foreign page. The impersonator is Grace, in Ada's name."""
+visitor's at a foreign page. The impersonator is Grace, in Ada's name. The last two are machines: API keys of
+Ada's with every scope that a key may have, bound to her organization, and with one that opens nearly nothing."""
 
 
 @dataclass(frozen=True, slots=True)
