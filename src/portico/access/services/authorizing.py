@@ -40,6 +40,11 @@ NOTED_EVERY: Final = timedelta(minutes=1)
 """The same refusal of the same caller is put on the trail once in this time; the log has each."""
 MOST_NOTED: Final = 10_000
 
+BEFORE_MEMBERSHIP: Final = frozenset({
+    Verdict.OUTSIDER, Verdict.SCOPE_TOO_NARROW, Verdict.NOT_INTERACTIVE, Verdict.NO_ORGANIZATION,
+})  # fmt: skip
+"""What is refused without having asked whether the caller belongs to the organization."""
+
 MACHINE_CREDENTIALS: Final = frozenset({CredentialKind.API_KEY, CredentialKind.JOB})
 """How nobody has signed in, so that rules of signing in say nothing about them."""
 
@@ -170,15 +175,19 @@ def _judge_sign_in(principal: Principal, rules: SignInRules, now: datetime) -> V
 
 
 def record_refusal(runtime: Runtime, unit: Unit, case: Case[Any], verdict: Verdict) -> None:
-    """Put a refusal on the trail of the open unit; an outsider's on the platform's, not on that of strangers."""
+    """Put a refusal on the trail of the open unit: on the organization's where the caller is known there.
+
+    What was refused before that was asked goes on the platform's, so that nobody writes on the trail of strangers.
+    """
     where = case.organization_id
+    is_known_there = verdict not in BEFORE_MEMBERSHIP or case.principal.organization_id == where
     record(
         runtime,
         unit,
         "permission.refused",
         outcome=Outcome.REFUSED,
         actor=case.principal,
-        organization_id=where if verdict is not Verdict.OUTSIDER else None,
+        organization_id=where if is_known_there else None,
         reason=verdict.value,
         details={"permission": case.permission.value, "organization": str(where) if where else None},
     )

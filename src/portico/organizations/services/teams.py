@@ -9,7 +9,7 @@ from portico.core.ids import OrganizationId, PrincipalId, UserId
 from portico.db.unit import DatabaseSession
 from portico.http.authentication import Principal
 from portico.http.pagination import Cursors, Page
-from portico.organizations.errors import SlugTaken
+from portico.organizations.errors import MemberNotFound, SlugTaken
 from portico.organizations.events import (
     TeamCreated,
     TeamDeleted,
@@ -221,10 +221,10 @@ class Teams(Acts):
     async def remove_member(
         self, organization_id: OrganizationId, team_id: UUID, user_id: UUID, *, actor: Principal
     ) -> None:
-        """Take somebody out of a team; nothing happens if he is not in it.
+        """Take somebody out of a team.
 
         Raises:
-            OrganizationNotFound, TeamNotFound (404).
+            OrganizationNotFound, TeamNotFound, MemberNotFound (404).
             RightsNotHeld: the team holds what the actor lacks (403).
         """
         async with self._unit:
@@ -233,7 +233,7 @@ class Teams(Acts):
             member = UserId(PrincipalId(user_id))
             groups = Groups(self._runtime, self._unit)
             if not await groups.remove_member(organization_id, team_id, member, actor=actor):
-                return
+                raise MemberNotFound
             self._note("team.member_removed", organization_id, team_id, actor, details={"user": str(user_id)})
             event = TeamMemberRemoved(
                 at=self._runtime.clock.now(), organization_id=organization_id, team_id=team_id, user_id=member
