@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
+import pytest
 
 from portico.core.ids import UserId
 from portico.organizations.models import Membership
@@ -15,6 +16,9 @@ from portico.testing.organizations import TestOrganization, TestOrganizations
 from tests.credentials.acts import count
 from tests.organizations.conftest import Caller
 from tests.sessions.people import add_person, sign_in
+
+on_one_database = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For what is decided before the database, or by statements that others here run on both."""
 
 API = "/api/v1"
 BOB = "bob@example.org"

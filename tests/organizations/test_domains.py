@@ -23,7 +23,7 @@ from portico.users.services import EmailAddresses, NewUser, Users
 from portico.users.types import Account
 from tests.credentials.acts import count, trail, under
 from tests.organizations.conftest import Caller
-from tests.organizations.stage import Stage
+from tests.organizations.stage import Stage, on_one_database
 from tests.sessions.people import add_person
 
 pytestmark = pytest.mark.anyio
@@ -133,6 +133,7 @@ def test_domains_are_read_as_addresses_are() -> None:
         parse_domain("example.org", frozenset({"example.org"}))
 
 
+@on_one_database
 async def test_a_refused_domain_names_the_field(stage: Stage, zone: Zone) -> None:
     answer = await stage.ada.ask("POST", stage.domains, 422, json={"domain": "gmail.com"})
 
@@ -140,6 +141,7 @@ async def test_a_refused_domain_names_the_field(stage: Stage, zone: Zone) -> Non
     assert zone.asked == []
 
 
+@on_one_database
 async def test_dns_that_is_away_is_told_and_nothing_changes(stage: Stage, zone: Zone) -> None:
     made = await add(stage)
     zone.away = True
@@ -148,6 +150,7 @@ async def test_dns_that_is_away_is_told_and_nothing_changes(stage: Stage, zone: 
     assert (await listed(stage))[0]["verified_at"] is None
 
 
+@on_one_database
 @under(organizations={"domain_checks": "2/hour", "max_domains": 2})
 async def test_domains_and_look_ups_are_limited(stage: Stage, zone: Zone) -> None:
     made = await add(stage)
@@ -222,6 +225,7 @@ async def test_a_record_that_goes_missing_takes_the_proof_after_three_look_ups(
     assert "Acme" in told[0].text
 
 
+@on_one_database
 async def test_a_record_that_is_found_again_counts_from_the_start(stage: Stage, zone: Zone) -> None:
     verified = await proven(stage, zone)
     zone.away = True
@@ -260,6 +264,7 @@ async def test_who_moves_to_an_address_of_the_domain_joins(stage: Stage, zone: Z
     assert await stage.roles_of(stage.bob.id) == ["member"]
 
 
+@on_one_database
 async def test_who_signs_up_by_an_invitation_elsewhere_joins_by_the_domain_too(
     stage: Stage, zone: Zone
 ) -> None:
@@ -274,18 +279,16 @@ async def test_who_signs_up_by_an_invitation_elsewhere_joins_by_the_domain_too(
     assert await stage.roles_of(made["id"]) == ["viewer"]
 
 
-@pytest.mark.parametrize(
-    "email", [f"eve@mail.{OURS}", f"eve@x{OURS}", f"eve@{OURS}.evil.example", "eve@example.com"]
-)
-async def test_other_domains_do_not_join(stage: Stage, zone: Zone, email: str) -> None:
+@on_one_database
+async def test_other_domains_do_not_join(stage: Stage, zone: Zone) -> None:
     await proven(stage, zone, joins="member")
-    eve = await newcomer(stage, email)
-    await prove(stage, eve)
+    for domain in (f"mail.{OURS}", f"x{OURS}", f"{OURS}.evil.example", "example.com"):
+        await prove(stage, await newcomer(stage, f"eve@{domain}"))
 
-    assert await stage.roles_of(eve.id) is None
     assert await stage.members() == 1
 
 
+@on_one_database
 @pytest.mark.parametrize("ending", ["not switched on", "removed", "switched off", "deleted", "lost"])
 async def test_nobody_joins_by_a_domain_that_does_not_count(stage: Stage, zone: Zone, ending: str) -> None:
     domain = await proven(stage, zone, joins=None if ending == "not switched on" else "member")
@@ -344,6 +347,7 @@ async def test_a_deleted_organization_lets_go_of_its_domain_for_good(stage: Stag
     assert sorted(row["verified_at"] is not None for row in rows) == [False, True]
 
 
+@on_one_database
 async def test_nobody_lets_others_join_with_more_than_he_holds(stage: Stage, zone: Zone) -> None:
     domain = await proven(stage, zone)
     path = f"{stage.domains}/{domain['id']}"
@@ -361,6 +365,7 @@ async def test_nobody_lets_others_join_with_more_than_he_holds(stage: Stage, zon
     assert (await stage.bob.ask("PATCH", path, json={**wish, "role": "admin"}))["role"] == "admin"
 
 
+@on_one_database
 async def test_an_unproven_domain_lets_nobody_in(stage: Stage, zone: Zone) -> None:
     made = await add(stage)
     path = f"{stage.domains}/{made['id']}"
@@ -396,6 +401,7 @@ async def test_changes_are_made_to_the_version_that_was_seen(stage: Stage, zone:
     await stage.ada.ask("DELETE", path, 204, headers={"If-Match": answer.headers["ETag"]})
 
 
+@on_one_database
 async def test_outsiders_and_plain_members_see_no_domain(stage: Stage, zone: Zone) -> None:
     made = await add(stage)
     other = await stage.organizations.make(stage.bob, "Other")
@@ -418,6 +424,7 @@ async def test_outsiders_and_plain_members_see_no_domain(stage: Stage, zone: Zon
     assert zone.asked == []
 
 
+@on_one_database
 async def test_an_address_that_was_only_asserted_joins_nowhere(stage: Stage, zone: Zone) -> None:
     await proven(stage, zone, joins="member")
     new = NewUser(email=parse_address(f"dora@{OURS}"), email_verified=True)

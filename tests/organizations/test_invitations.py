@@ -19,7 +19,7 @@ from portico.testing.organizations import acting_as
 from portico.users.services import EmailAddresses, Users
 from tests.credentials.acts import count, trail, under
 from tests.organizations.conftest import Caller
-from tests.organizations.stage import API, BOB, Stage, code_of
+from tests.organizations.stage import API, BOB, Stage, code_of, on_one_database
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +53,7 @@ async def test_the_secret_is_kept_as_a_hash_only(stage: Stage) -> None:
     assert stage.token() not in str(dict(row))
 
 
+@on_one_database
 async def test_the_mail_speaks_the_language_of_the_guest_and_names_who_invites(stage: Stage) -> None:
     await stage.bob.ask("PATCH", "/users/me", json={"locale": "de"})
     await stage.ada.ask("PATCH", "/users/me", json={"full_name": "Ada Lovelace"})
@@ -67,6 +68,7 @@ async def test_the_mail_speaks_the_language_of_the_guest_and_names_who_invites(s
     assert "7 days" in english.text
 
 
+@on_one_database
 async def test_a_name_that_is_a_link_is_not_put_under_our_letterhead(stage: Stage) -> None:
     stage.acme = await stage.organizations.make(stage.ada, "Win at evil.example", slug="bait-club")
     await stage.ada.ask("PATCH", "/users/me", json={"full_name": "Visit https://evil.example"})
@@ -120,6 +122,7 @@ async def _prove(stage: Stage, who: Caller) -> None:
     await addresses.verify(token.secret)
 
 
+@on_one_database
 async def test_nobody_else_can_answer(stage: Stage) -> None:
     made = await stage.invite(CAROL)
 
@@ -134,6 +137,7 @@ async def test_nobody_else_can_answer(stage: Stage) -> None:
     assert await stage.members() == 1
 
 
+@on_one_database
 async def test_outsiders_and_plain_members_see_no_invitation(stage: Stage) -> None:
     made = await stage.invite(CAROL)
     paths = [
@@ -178,6 +182,7 @@ async def test_sending_again_kills_the_earlier_link(stage: Stage) -> None:
     assert (await stage.accept(stage.token())).status_code == 200
 
 
+@on_one_database
 async def test_a_withdrawn_invitation_is_over(stage: Stage) -> None:
     made = await stage.invite()
     path = f"{stage.invitations}/{made['id']}"
@@ -199,6 +204,7 @@ async def test_one_open_invitation_an_address_and_none_for_members(stage: Stage)
     assert (await stage.invite(CAROL))["status"] == "open"
 
 
+@on_one_database
 async def test_who_is_a_member_already_does_not_use_the_invitation_up(stage: Stage) -> None:
     made = await stage.invite(roles=["admin"])
     await stage.organizations.join(stage.acme, stage.bob, "viewer")
@@ -208,6 +214,7 @@ async def test_who_is_a_member_already_does_not_use_the_invitation_up(stage: Sta
     assert (await stage.ada.ask("GET", f"{stage.invitations}/{made['id']}"))["status"] == "open"
 
 
+@on_one_database
 @pytest.mark.bar("CHECK-15")
 async def test_inviting_tells_nothing_about_accounts(stage: Stage) -> None:
     known = await stage.ada.signed_in.request("POST", stage.invitations, json={"email": BOB})
@@ -259,12 +266,12 @@ async def _close_account(stage: Stage, eve: Caller) -> None:
 
 
 async def _switch_off(stage: Stage, eve: Caller) -> None:
-    assert eve.id
+    del eve
     await stage.organizations.disable(stage.acme)
 
 
 async def _delete(stage: Stage, eve: Caller) -> None:
-    assert eve.id
+    del eve
     await stage.organizations.delete(stage.acme)
 
 
@@ -300,6 +307,7 @@ async def test_an_invitation_dies_with_the_right_to_invite(stage: Stage, end: st
     assert await stage.members() == before
 
 
+@on_one_database
 async def test_who_sends_a_void_invitation_again_answers_for_it(stage: Stage) -> None:
     eve = await stage.enter("eve")
     await stage.organizations.join(stage.acme, eve, "admin")
@@ -323,6 +331,7 @@ async def test_a_slug_that_is_taken_anew_inherits_no_invitation(stage: Stage) ->
     assert (await stage.ada.ask("GET", f"/organizations/{again.id}/invitations"))["data"] == []
 
 
+@on_one_database
 @pytest.mark.bar("T7")
 @under(organizations={"invitation_mails": "3/day", "invitation_mails_to_one": "2/day"})
 async def test_inviting_is_limited(stage: Stage) -> None:
@@ -342,6 +351,7 @@ async def test_inviting_is_limited(stage: Stage) -> None:
     assert int(of_acme.headers["Retry-After"]) > 3600
 
 
+@on_one_database
 @under(organizations={"open_invitations": 1})
 async def test_only_so_many_are_open(stage: Stage) -> None:
     made = await stage.invite("a@example.org")

@@ -152,13 +152,13 @@ async def test_an_unproven_address_is_to_be_confirmed_first(stage: Stage, browse
     assert len(stage.mails.to(CAROL)) == mails + 1
 
 
-@pytest.mark.parametrize("token", ["", "x", "poi_" + "A" * 49, "x" * 500])
-async def test_a_link_that_is_none_says_so(stage: Stage, browser: Browser, token: str) -> None:
-    assert stage.acme.id
-    page = await browser.open(f"/invitations?token={token}")
+@pytest.mark.usefixtures("stage")
+async def test_a_link_that_is_none_says_so(browser: Browser) -> None:
+    for token in ("", "x", "poi_" + "A" * 49, "x" * 500):
+        page = await browser.open(f"/invitations?token={token}")
 
-    assert page.status == 400
-    assert "not valid" in page.alert()
+        assert page.status == 400
+        assert "not valid" in page.alert()
 
 
 async def test_open_invitations_are_listed_without_a_link(stage: Stage, browser: Browser) -> None:

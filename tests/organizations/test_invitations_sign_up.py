@@ -10,7 +10,7 @@ import pytest
 from portico.organizations.models import Invitation
 from portico.users.models import User
 from tests.credentials.acts import count, knows_password, under
-from tests.organizations.stage import API, Stage, code_of
+from tests.organizations.stage import API, Stage, code_of, on_one_database
 from tests.sessions.people import PASSWORD, add_person, sign_in
 
 pytestmark = pytest.mark.anyio
@@ -44,6 +44,7 @@ async def test_the_link_makes_a_proven_account_that_is_a_member(stage: Stage) ->
     assert code_of(again) == BAD
 
 
+@on_one_database
 async def test_another_address_gets_the_answer_of_an_unknown_invitation(stage: Stage) -> None:
     await stage.invite(CAROL)
     other = await sign_up(stage, stage.token(CAROL), "eve@example.org")
@@ -54,6 +55,7 @@ async def test_another_address_gets_the_answer_of_an_unknown_invitation(stage: S
     assert await count(stage.runtime, User) == 2
 
 
+@on_one_database
 async def test_an_address_is_compared_by_its_normal_form(stage: Stage) -> None:
     await stage.invite("Carol@EXAMPLE.org")
 
@@ -76,6 +78,7 @@ async def test_who_brings_the_invitation_gets_an_unproven_account_empty(stage: S
     assert await stage.roles_of(squatter.id) == ["member"]
 
 
+@on_one_database
 async def test_a_proven_account_signs_in_instead_and_keeps_the_invitation(stage: Stage) -> None:
     await stage.invite()
     token = stage.token()
@@ -108,6 +111,7 @@ async def test_an_invitation_of_an_organization_admits_where_sign_up_is_by_invit
     assert (await sign_up(stage, stage.token(CAROL))).status_code == 201
 
 
+@on_one_database
 @under(users={"registration": "closed"})
 async def test_where_sign_up_is_closed_an_invitation_opens_nothing(stage: Stage) -> None:
     await stage.invite(CAROL)
@@ -117,6 +121,7 @@ async def test_where_sign_up_is_closed_an_invitation_opens_nothing(stage: Stage)
     assert (await stage.accept(stage.token())).status_code == 200
 
 
+@on_one_database
 async def test_a_refused_password_leaves_the_invitation_open(stage: Stage) -> None:
     made = await stage.invite(CAROL)
     refused = await sign_up(stage, stage.token(CAROL), password="password1")
