@@ -32,6 +32,7 @@ FIELDS = {
     "/account/password": {"current_password": PASSWORD, "new_password": OTHER_PASSWORD},
     "/account/devices/end": {"session_id": "0" * 32},
     "/account/devices/end-others": {},
+    "/account/security/resolve": {"alert_id": "0" * 32},
     "/impersonation/end": {},
 }
 
