@@ -21,7 +21,8 @@ from portico.credentials.passwords import Passwords
 from portico.credentials.services import RegistrationTokens, issue_setup_link
 from portico.http.authentication import CredentialKind
 from portico.http.csrf import token_for
-from portico.organizations.services import NewOrganization, Organizations
+from portico.organizations.services import Members, NewOrganization, Organizations, Roles, Teams
+from portico.organizations.types import Joined
 from portico.runtime import Runtime
 from portico.sessions.services import Impersonations, Sessions, live_session, principal_of
 from portico.testing.clock import FrozenClock
@@ -38,7 +39,15 @@ from tests.sessions.people import PAGE_COOKIE, PASSWORD
 TOKEN_LIFE = timedelta(minutes=15)
 NEW_PASSWORD = "a calculus of the nervous system"
 NAMES = count(1)
-OF_ORGANIZATIONS = ("{organization_id}", "{key_id}", "{service_account_id}", "$key")
+OF_ORGANIZATIONS = (
+    "{organization_id}",
+    "{key_id}",
+    "{service_account_id}",
+    "$key",
+    "$slug",
+    "$organization",
+    "$member",
+)
 """What a route or a body speaks of that only an organization of Ada's, or a key of hers, makes good."""
 BY_KEY = frozenset({"key", "narrow"})
 
@@ -50,6 +59,10 @@ class Belongings:
     """Ada's organization, her keys, and those of the organization."""
 
     organization_id: str
+    slug: str
+    member_id: str
+    team_id: str
+    role_id: str
     service_account_id: str
     own_key_id: str
     organization_key_id: str
@@ -137,6 +150,8 @@ class Scene:
         ada, owned = self.people["ada"], self.belongings
         ids = {
             "organization_id": owned.organization_id if owned else "",
+            "team_id": owned.team_id if owned else "",
+            "role_id": owned.role_id if owned else "",
             "service_account_id": owned.service_account_id if owned else "",
             "key_id": self._key_in(template),
             "user_id": str(ada.id),
@@ -181,6 +196,11 @@ class Scene:
             "$address": lambda: _just(ada.account.email),
             "$own_address": lambda: _just(whose.account.email),
             "$session": lambda: _just(ada.session_id),
+            "$ada": lambda: _just(str(ada.id)),
+            "$bob": lambda: _just(str(self.people["bob"].id)),
+            "$organization": lambda: _just(self._owned().organization_id),
+            "$slug": lambda: _just(self._owned().slug),
+            "$member": lambda: _just(self._owned().member_id),
             "$key": lambda: _just(self._owned().own_key_id),
             "$refresh": lambda: _just(ada.refresh_token),
             "$verify": lambda: self._one_time(TokenPurpose.VERIFY_EMAIL, ada),
@@ -200,7 +220,7 @@ class Scene:
         return self.belongings.organization_key_id if of_organization else self.belongings.own_key_id
 
     async def _made_belongings(self) -> Belongings:
-        """Make Ada's organization and keys, and those by which she asks: one with every scope there is, a narrow one."""
+        """Make Ada's organization and keys, also those by which she asks: one with every scope, and a narrow one."""
         runtime, ada = self.runtime, self.people["ada"]
         session = await live_session(runtime, ada.opened.session.id)
         actor = principal_of(session, CredentialKind.BEARER)
@@ -208,6 +228,13 @@ class Scene:
             NewOrganization(name="Analytical Engines"), actor=actor
         )
         where = made.id
+        member = await self._account()
+        add = Members(runtime, runtime.unit()).add_member
+        await add(where, member.id, ["member"], how=Joined.ADDED, actor=None)
+        team = await Teams(runtime, runtime.unit()).create_team(where, name="Mechanics", actor=actor)
+        await Teams(runtime, runtime.unit()).add_member(where, team.id, ada.id, actor=actor)
+        wish = {"name": "clerk", "title": "Clerk", "permissions": ["organization:member:read"]}
+        role = await Roles(runtime, runtime.unit()).create_role(where, wish, actor=actor)
         robot = NewServiceAccount(name="robot", roles=["viewer"])
         account = await ServiceAccounts(runtime, runtime.unit()).create_account(where, robot, actor=None)
         in_organization = NewKey(name="theirs", scopes=["organization:member:read"], organization_id=where)
@@ -220,7 +247,17 @@ class Scene:
             "key": _bearer(str((await self._key(wide)).text)),
             "narrow": _bearer(str((await self._key(narrow)).text)),
         }
-        return Belongings(str(where), str(account.id), str(own.id), str(theirs.id), by_key)
+        return Belongings(
+            organization_id=str(where),
+            slug=made.slug,
+            member_id=str(member.id),
+            team_id=str(team.id),
+            role_id=str(role.id),
+            service_account_id=str(account.id),
+            own_key_id=str(own.id),
+            organization_key_id=str(theirs.id),
+            by_key=by_key,
+        )
 
     async def _key(self, new: NewKey) -> IssuedKey:
         keys = ApiKeys(self.runtime, self.runtime.unit())

@@ -5,9 +5,10 @@ import re
 import httpx2
 import pytest
 
+from portico.core.ids import OrganizationId
 from portico.http.csrf import token_for
 from portico.testing.clock import FrozenClock
-from tests.api_keys.conftest import House
+from tests.api_keys.conftest import House, by_key
 from tests.sessions.people import PAGE_COOKIE, PASSWORD
 
 pytestmark = pytest.mark.anyio
@@ -82,3 +83,39 @@ async def test_only_what_may_be_given_is_offered(house: House, clock: FrozenCloc
     assert 'name="scope.organization:member:read"' in member
     assert "scope.organization:api_key:manage" not in member
     assert "scope.platform:" not in member
+
+
+async def test_an_organizations_keys_and_service_accounts_have_a_page(house: House) -> None:
+    ours = await organization_of_ada(house)
+    at = f"/account/organizations/{ours}/api-keys"
+    empty = await page(house, at)
+    made = await page(house, f"{at}/service-accounts", {"account_name": "robot", "role": "admin"})
+    accounts = (await house.by("ada", "GET", f"/organizations/{ours}/service-accounts")).json()["data"]
+    account = {"account_id": accounts[0]["id"]}
+    wish = {"name": "deploys", "days": "30", "password": PASSWORD, "service_account_id": accounts[0]["id"]}
+    shown = await page(house, at, {**wish, "scope.organization:service_account:read": "on"})
+    (text,) = re.findall(r"pak_[A-Za-z0-9_-]{49}", shown.text)
+
+    async def status() -> int:
+        path = f"/organizations/{ours}/service-accounts"
+        return (await house.ask("GET", path, by_key(text))).status_code
+
+    statuses = [await status()]
+    for act in ("disable", "enable", "delete"):
+        answer = await page(house, f"{at}/service-accounts/{act}", account)
+        assert answer.status_code == 303, answer.text
+        statuses.append(await status())
+    bob = await house.by("bob", "GET", f"/organizations/{ours}/api-keys")
+
+    assert (empty.status_code, made.status_code, shown.status_code) == (200, 303, 200)
+    assert "API keys" in empty.text
+    assert [(each["name"], each["roles"]) for each in accounts] == [("robot", ["admin"])]
+    assert statuses == [200, 401, 200, 401]
+    assert bob.status_code == 404
+
+
+async def organization_of_ada(house: House) -> OrganizationId:
+    """Make an organization with a name, as people do."""
+    made = await house.by("ada", "POST", "/organizations", {"name": "Analytical Engines"})
+    assert made.status_code == 201, made.text
+    return OrganizationId(made.json()["id"])

@@ -8,7 +8,8 @@ from portico.access.events import OrganizationRolesChanged
 from portico.access.types import OrganizationRole, PlatformRole
 from portico.api_keys.authenticators import ApiKeyAuthenticator, ApiKeyAuthority
 from portico.api_keys.jobs import PERIODICS, SCHEDULES
-from portico.api_keys.pages import PATH, router as pages_router
+from portico.api_keys.pages import routers as page_routers
+from portico.api_keys.pages.account import PATH
 from portico.api_keys.permissions import ApiKeyPermission
 from portico.api_keys.personal_data import API_KEYS_PERSONAL_DATA
 from portico.api_keys.routes import routers
@@ -66,7 +67,7 @@ def api_keys_feature() -> Feature:
         lifespan=api_keys_lifespan,
         commands=register_commands,
         personal_data=API_KEYS_PERSONAL_DATA,
-        pages=[pages_router],
+        pages=page_routers,
         account_sections=[AccountSection(label="API keys", path=PATH, order=40, icon="terminal")],
         templates="portico.api_keys",
     )

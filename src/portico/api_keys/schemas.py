@@ -293,6 +293,7 @@ class PageNewKey(RequestModel):
     name: Name
     days: int = Field(ge=1, le=3650, strict=False)
     organization_id: UUID | None = Field(None, strict=False)
+    service_account_id: UUID | None = Field(None, strict=False)
     networks: str | None = Field(None, max_length=1_000)
     password: SecretStr | None = Field(None, max_length=4_096)
 
@@ -302,3 +303,16 @@ class PageKeyAct(RequestModel):
 
     key_id: UUID = Field(strict=False)
     password: SecretStr | None = Field(None, max_length=4_096)
+
+
+class PageNewAccount(RequestModel):
+    """The form for a new service account."""
+
+    account_name: Name
+    role: RoleName
+
+
+class PageAccountAct(RequestModel):
+    """The form that switches or deletes a service account."""
+
+    account_id: UUID = Field(strict=False)

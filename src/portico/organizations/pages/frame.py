@@ -37,6 +37,7 @@ TABS: Final = (
     Tab(mark("Teams"), "/teams", OrganizationPermission.TEAM_READ),
     Tab(mark("Roles"), "/roles", OrganizationPermission.ROLE_READ),
     Tab(mark("Domains"), "/domains", OrganizationPermission.DOMAIN_READ),
+    Tab(mark("API keys"), "/api-keys", OrganizationPermission.API_KEY_READ),
     Tab(mark("Activity"), "/activity", OrganizationPermission.AUDIT_READ),
     Tab(mark("Settings"), "/settings", OrganizationPermission.READ),
 )
