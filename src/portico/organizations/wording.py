@@ -26,6 +26,9 @@ PLAIN_WORDS = {
     OrganizationPermission.ALERT_READ: mark("See the alerts"),
 }
 
+TITLES = (mark("Owner"), mark("Administrator"), mark("Member"), mark("Viewer"))
+"""What `portico.access` calls the roles that every organization has."""
+
 
 def plain_words(permission: str) -> str:
     """Return a marked text; for a permission of a team's own its name, made readable: `Document: delete`."""

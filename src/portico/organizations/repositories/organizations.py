@@ -20,6 +20,7 @@ from portico.organizations.errors import SlugTaken
 from portico.organizations.models import Membership, Organization
 from portico.organizations.schemas import AdminOrganizationListQuery, OrganizationListQuery
 from portico.organizations.types import OrganizationFacts, OrganizationStatus
+from portico.users.usernames import skeleton
 
 OWN = "GET /organizations"
 ALL = "GET /admin/organizations"
@@ -44,6 +45,22 @@ class OrganizationRepository(Repository[Organization]):
             OrganizationNotFound: there is none, or it lives (404).
         """
         return await self._get(organization_id, Organization.deleted_at.is_not(None), lock=lock)
+
+    async def get_by_slug(self, slug: str) -> Organization:
+        """Return the living organization with this very slug.
+
+        Raises:
+            OrganizationNotFound: there is none (404).
+        """
+        query = select(Organization).where(
+            Organization.slug_key == skeleton(slug),
+            Organization.slug == slug,
+            Organization.deleted_at.is_(None),
+        )
+        found = await self.session.scalar(query)
+        if found is None:
+            raise OrganizationNotFound
+        return found
 
     async def find(self, organization_id: UUID) -> Organization | None:
         """Return an organization, deleted or not."""

@@ -198,11 +198,11 @@ async def add_team_member(
     "/{team_id}/members/{user_id}",
     status_code=204,
     dependencies=[Depends(requires(OrganizationPermission.TEAM_MANAGE))],
-    responses=describes(OrganizationNotFound, TeamNotFound, RightsNotHeld),
+    responses=describes(OrganizationNotFound, TeamNotFound, MemberNotFound, RightsNotHeld),
     summary="Take somebody out of a team",
 )
 async def remove_team_member(
     organization_id: OrganizationPath, team_id: UUID, user_id: UUID, principal: PrincipalDep, teams: TeamsDep
 ) -> None:
-    """Take somebody out of a team; nothing happens if he is not in it."""
+    """Take somebody out of a team."""
     await teams.remove_member(organization_id, team_id, user_id, actor=principal)

@@ -167,7 +167,7 @@ class Members(Acts):
             await self.forget(organization_id, user_id, actor=actor, reason="left")
 
     async def transfer_ownership(
-        self, organization_id: OrganizationId, user_id: UUID, *, actor: Principal
+        self, organization_id: OrganizationId, user_id: UUID, *, actor: Principal | None
     ) -> None:
         """Make a member the owner. Who gives it away stays as administrator; a stranger to it takes it from all.
 
@@ -183,7 +183,11 @@ class Members(Acts):
             members = MembershipRepository(self._unit.session)
             await members.require(organization_id, user_id)
             owners = await members.list_owners(organization_id)
-            givers = [actor.id] if actor.id in owners else [each for each in owners if each != user_id]
+            givers = (
+                [actor.id]
+                if actor is not None and actor.id in owners
+                else [each for each in owners if each != user_id]
+            )
             if user_id in givers or (user_id in owners and not givers):
                 raise TransferPointless
             if user_id not in owners:
@@ -225,7 +229,7 @@ class Members(Acts):
         role: str,
         *,
         without: str | None = None,
-        actor: Principal,
+        actor: Principal | None,
     ) -> None:
         held = await roles_held(self._unit.session, organization_id, [user_id])
         wanted = ({*held[user_id]} - {without}) | {role}

@@ -77,6 +77,15 @@ class Organizations(Acts):
         async with self._runtime.reads() as session:
             return facts_of(await OrganizationRepository(session).get_living(organization_id))
 
+    async def get_by_slug(self, slug: str) -> OrganizationFacts:
+        """Return the organization with this very slug that is not deleted.
+
+        Raises:
+            OrganizationNotFound: there is none (404).
+        """
+        async with self._runtime.reads() as session:
+            return facts_of(await OrganizationRepository(session).get_by_slug(slug))
+
     async def find_organization(self, organization_id: OrganizationId) -> OrganizationFacts | None:
         """Return an organization, deleted or not."""
         async with self._runtime.reads() as session:
