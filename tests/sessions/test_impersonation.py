@@ -28,11 +28,13 @@ from portico.sessions.models import Session
 from portico.sessions.personal_data import export_impersonations, export_sessions
 from portico.sessions.services import AccessTokens, Impersonations, Sessions, live_session
 from portico.sessions.settings import SessionsSettings
-from portico.sessions.types import SessionEnd
+from portico.sessions.types import SessionEnd, SessionLimitPolicy
 from portico.testing.clock import FrozenClock
 from portico.testing.jobs import do_job
 from portico.testing.mail import CapturedMails
 from portico.tokens.models import TokenFamily
+from portico.tokens.services import OneTimeTokens
+from portico.tokens.types import TokenPurpose
 from portico.users.services import Users
 from portico.users.types import Account
 from tests.sessions.impersonators import (
@@ -366,18 +368,33 @@ class TestThePersonsOwn:
     def settings_overrides(self, settings_overrides: dict[str, object]) -> dict[str, object]:
         return {**settings_overrides, "sessions": {"max_sessions_per_user": 1}}
 
-    async def test_it_counts_against_nothing(
-        self, runtime: Runtime, client: httpx2.AsyncClient, ada: Account, mails: CapturedMails
+    async def test_it_ends_no_session_of_the_persons_and_makes_no_room_for_one(
+        self, runtime: Runtime, client: httpx2.AsyncClient, ada: Account, clock: FrozenClock
     ) -> None:
-        person = await sign_in(client)
-
+        """Of the one session that the limit allows, the person's own counts, though the other rested longer."""
         actor = await impersonate(runtime, client, ada)
-
+        clock.advance(timedelta(minutes=1))
+        person = await sign_in(client)
+        assert (await actor.as_person.who_am_i()).status_code == 200
         assert (await person.who_am_i()).status_code == 200
-        assert (await actor.as_person.who_am_i()).status_code == 200
+        clock.advance(timedelta(minutes=1))
+
         again = await sign_in(client)
-        assert (await actor.as_person.who_am_i()).status_code == 200
+
         assert (await again.who_am_i()).status_code == 200
+        assert (await person.who_am_i()).status_code == 401
+        assert (await actor.as_person.who_am_i()).status_code == 200
+
+    async def test_it_keeps_the_person_from_no_sign_in(
+        self, runtime: Runtime, client: httpx2.AsyncClient, ada: Account
+    ) -> None:
+        """Where the limit refuses one more session than it allows."""
+        settings = runtime.section(SessionsSettings)
+        object.__setattr__(settings, "on_limit", SessionLimitPolicy.REFUSE)
+        await impersonate(runtime, client, ada)
+
+        assert (await log_in(client)).status_code == 200
+        assert (await log_in(client)).status_code == 409
 
     async def test_the_actors_device_is_not_known_to_the_person(
         self, runtime: Runtime, client: httpx2.AsyncClient, ada: Account, mails: CapturedMails
@@ -652,6 +669,30 @@ class TestPages:
                 assert said in page.text, (path, said)
         page = await client.get("/account", headers={"Cookie": f"{PAGE_COOKIE}={own}"})
         assert 'class="acting"' not in page.text
+
+    @ONE_DATABASE
+    async def test_the_click_on_a_link_in_a_mail_is_the_persons(
+        self, runtime: Runtime, client: httpx2.AsyncClient, ada: Account
+    ) -> None:
+        """Signed in as himself, the click proves his address; whoever acts in his name is asked for the password."""
+        await add_support(runtime)
+        own = await sign_in_by_page(runtime, GRACE)
+        acting = await impersonate_at_pages(client, own, ada, token_for(runtime.secret, own))
+        issued = await OneTimeTokens(runtime, runtime.unit()).issue(
+            TokenPurpose.VERIFY_EMAIL, ada.id, ttl=timedelta(minutes=5), address=ada.email_normal_form
+        )
+
+        statuses = []
+        for cookie in (acting, await sign_in_by_page(runtime)):
+            client.cookies.clear()
+            answer = await client.post(
+                "/verify",
+                data={"csrf_token": token_for(runtime.secret, cookie), "token": str(issued.secret)},
+                headers={"Cookie": f"{PAGE_COOKIE}={cookie}", "Origin": runtime.settings.public_url},
+            )
+            statuses.append(answer.status_code)
+
+        assert statuses == [422, 303]
 
     async def test_the_person_ends_it_at_his_devices(
         self, runtime: Runtime, client: httpx2.AsyncClient, ada: Account
