@@ -19,9 +19,12 @@ from portico.http.authentication import Principal, PrincipalKind
 from portico.http.policies import Verdict
 from portico.organizations.permissions import OrganizationPermission
 from portico.runtime import Runtime
+from portico.web.translations import mark
 
-MOST_SCOPES = 200
-MOST_NETWORKS = 50
+NAME_ONE = mark("Name at least one permission.")
+WRITE_NETWORKS = mark("Write addresses or networks: 192.0.2.7, 10.0.0.0/8.")
+END_AHEAD = mark("The end must lie ahead.")
+AT_MOST_DAYS = mark("A key is good for %(n)s days at most.")
 _STANDS = frozenset({Verdict.ALLOWED, Verdict.NOT_HELD})
 
 
@@ -46,7 +49,7 @@ def readable_scopes(
     """
     known = {each.value for each in delegable(runtime, in_organization=in_organization, beyond=beyond)}
     if not scopes:
-        raise ApiKeyInvalid("Name at least one permission.")
+        raise ApiKeyInvalid(NAME_ONE)
     if strange := sorted(set(scopes) - known):
         raise ApiKeyInvalid(f"No key of this kind can have {strange[0]}.")
     return tuple(sorted(set(scopes)))
@@ -63,9 +66,7 @@ def readable_networks(networks: Sequence[str]) -> list[str]:
         try:
             found[str(ip_network(text.strip()))] = None
         except ValueError:
-            raise ApiKeyInvalid(
-                "Write addresses or networks: 192.0.2.7, 10.0.0.0/8.", field="networks"
-            ) from None
+            raise ApiKeyInvalid(WRITE_NETWORKS, field="networks") from None
     return list(found)
 
 
@@ -79,9 +80,9 @@ def end_of(runtime: Runtime, wished: datetime | None) -> datetime:
     if wished is None:
         return now + settings.default_age
     if wished <= now:
-        raise ApiKeyInvalid("The end must lie ahead.", field="expires_at")
+        raise ApiKeyInvalid(END_AHEAD, field="expires_at")
     if wished > now + settings.max_age:
-        raise ApiKeyInvalid(f"A key is good for {settings.max_age.days} days at most.", field="expires_at")
+        raise ApiKeyInvalid(AT_MOST_DAYS % {"n": settings.max_age.days}, field="expires_at")
     return wished
 
 
