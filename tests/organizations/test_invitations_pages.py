@@ -10,10 +10,12 @@ from sqlalchemy import select
 
 from portico.core.settings import Settings
 from portico.organizations.models import Invitation
+from portico.organizations.resolving import Resolver
 from portico.runtime import Runtime
 from portico.sessions.models import Session
-from tests.credentials.acts import under
+from tests.credentials.acts import trail, under
 from tests.organizations.stage import BOB, Stage
+from tests.organizations.test_domains import Zone
 from tests.sessions.people import PASSWORD, add_person
 from tests.web.browser import Browser, Page
 
@@ -199,3 +201,47 @@ async def test_a_page_with_a_secret_in_its_address_sends_no_referrer(stage: Stag
 
 def _csrf(page: Page) -> str:
     return next(each.get("value") for each in page.root.all("input") if each.get("name") == "csrf_token")
+
+
+async def test_an_administrator_invites_sends_again_and_withdraws(stage: Stage, browser: Browser) -> None:
+    await enter(browser, stage.ada.address)
+    base = f"/account/organizations/{stage.acme.id}/invitations"
+    page = await browser.open(base)
+    wrong = await browser.submit(page, base, email="nonsense")
+    sent = await browser.submit(wrong, base, email=CAROL, role="admin")
+    again = await browser.submit(sent, f"{base}/resend")
+    withdrawn = await browser.submit(again, f"{base}/revoke")
+
+    assert page.heading == "Acme"
+    assert wrong.status == 422
+    assert CAROL in sent.words
+    assert "Administrator" in sent.words
+    assert "on its way again" in again.status_line()
+    assert len(stage.mails.to(CAROL)) == 2
+    assert "withdrawn" in withdrawn.status_line()
+    assert "Withdrawn" in withdrawn.words
+
+
+async def test_an_administrator_proves_a_domain_and_lets_people_join(stage: Stage, browser: Browser) -> None:
+    zone = Zone()
+    stage.runtime.provide(Resolver, zone)
+    await enter(browser, stage.ada.address)
+    base = f"/account/organizations/{stage.acme.id}/domains"
+    page = await browser.open(base)
+    refused = await browser.submit(page, base, domain="gmail.com")
+    added = await browser.submit(refused, base, domain="acme.example.com")
+    early = await browser.submit(added, f"{base}/verify")
+    name, value = [code.words for code in early.root.all("code") if "portico" in code.words]
+    zone.records[name] = [value]
+    verified = await browser.submit(early, f"{base}/verify")
+    joining = await browser.submit(verified, f"{base}/joining", role="viewer")
+    stopped = await browser.submit(joining, f"{base}/joining", role="-")
+    removed = await browser.submit(stopped, f"{base}/remove")
+
+    assert (refused.status, early.status) == (422, 409)
+    assert "not in DNS yet" in early.alert()
+    assert "verified" in verified.status_line()
+    assert "changed" in joining.status_line()
+    assert "acme.example.com" not in removed.words
+    actions = [entry[0] for entry in await trail(stage.runtime) if entry[0] == "domain.updated"]
+    assert len(actions) == 2

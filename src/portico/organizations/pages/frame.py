@@ -12,6 +12,7 @@ from uuid import UUID
 from portico.access.types import RoleFacts
 from portico.core.ids import OrganizationId
 from portico.http.access import OrganizationNotFound
+from portico.http.routing import route_table
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.services import Organizations, Roles
 from portico.organizations.types import OrganizationFacts
@@ -20,6 +21,7 @@ from portico.users.types import Account
 from portico.web.translations import mark
 
 HOME: Final = "/account/organizations"
+PATH: Final = HOME + "/{organization_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,13 @@ class OrganizationPage(AccountPage):
         return {}
 
     def _tabs(self) -> Sequence[Tab]:
-        known = {route.path for route in self.request.app.routes if hasattr(route, "path")}
-        return [tab for tab in TABS if f"{HOME}/{{organization_id}}{tab.rest}" in known]
+        """Return the tabs whose pages are there; not every product has every feature."""
+        state = self.request.app.state
+        if not hasattr(state, "organization_tabs"):
+            known = {row.path for row in route_table(self.request.app)}
+            state.organization_tabs = [tab for tab in TABS if PATH + tab.rest in known]
+        tabs: Sequence[Tab] = state.organization_tabs
+        return tabs
 
 
 def titles_of(roles: Sequence[RoleFacts]) -> dict[str, str]:

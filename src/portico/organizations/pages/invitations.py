@@ -1,162 +1,108 @@
-"""The page behind the link of an invitation, and the list of one's own.
+"""The invitations of an organization: sent, sent again, withdrawn. What their guests see is in `offers`."""
 
-Opening it changes nothing: mail programs open links by themselves. It says where to, by whom and as what; whoever is
-signed in with the address that was invited answers by a button, and works in the organization from then on.
-"""
-
-from enum import StrEnum
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import Field, SecretStr
-from starlette.requests import Request
+from pydantic import Field
 from starlette.responses import HTMLResponse, Response
 
 from portico.core.errors import PorticoError
-from portico.core.ids import OrganizationId, UserId
-from portico.credentials.errors import InvitationInvalid
-from portico.http.access import find_principal, public, requires
-from portico.http.authentication import Principal
-from portico.http.dependencies import PrincipalDep, RuntimeDep
+from portico.http.access import requires
 from portico.http.markers import limited, without_idempotency
 from portico.http.schemas import RequestModel
+from portico.organizations.pages.frame import HOME, OrganizationPage
 from portico.organizations.permissions import OrganizationPermission
-from portico.organizations.schemas.invitations import MAX_SECRET
-from portico.organizations.services import Switching
-from portico.organizations.services.invitation_answers import InvitationAnswers
-from portico.organizations.types import OfferedMembership
-from portico.runtime import Runtime
-from portico.users.services import Users
-from portico.users.settings import UsersSettings
-from portico.users.types import RegistrationMode
-from portico.web.forms import Form, FormDep
-from portico.web.redirects import HOME
-from portico.web.rendering import refused, render, see_other
+from portico.organizations.schemas.invitations import MEMBER, InvitationListQuery, InviteRequest
+from portico.organizations.services.invitations import Invitations, NewInvitation
+from portico.organizations.types import OrganizationFacts
+from portico.users.addresses import parse_address
+from portico.users.types import Account
+from portico.web.forms import FormDep
 from portico.web.translations import mark
 
-OFFER = "organizations/invitation.html.jinja"
-OFFERS = "organizations/invitations.html.jinja"
-OVER = "organizations/invitation_over.html.jinja"
+MOST_SHOWN = 100
+REST = "/invitations"
 
 router = APIRouter(
-    default_response_class=HTMLResponse, include_in_schema=False, dependencies=[Depends(without_idempotency)]
+    prefix=HOME + "/{organization_id}" + REST,
+    default_response_class=HTMLResponse,
+    include_in_schema=False,
+    dependencies=[Depends(without_idempotency), Depends(requires(OrganizationPermission.MEMBER_INVITE))],
 )
 
 
-class Guest(StrEnum):
-    """Who opened the link."""
+class PageInvite(RequestModel):
+    """The form that invites: an address and one role."""
 
-    NOBODY = "nobody"
-    """Not signed in."""
-    INVITED = "invited"
-    """Signed in with the address that was invited."""
-    UNPROVEN = "unproven"
-    """The same, but nobody has confirmed the address."""
-    OTHER = "other"
-    """Signed in with another address."""
+    email: str = Field(min_length=1, max_length=320)
+    role: str = Field(MEMBER, min_length=1, max_length=40)
 
 
-class PageAnswer(RequestModel):
-    """The form of the buttons: which invitation is answered."""
+class PageInvitation(RequestModel):
+    """Of which invitation a button speaks."""
 
-    token: SecretStr | None = Field(None, min_length=1, max_length=MAX_SECRET)
-    invitation_id: UUID | None = Field(None, strict=False)
-
-
-@router.get("/invitations", dependencies=[Depends(public)])
-async def show_invitation(request: Request, runtime: RuntimeDep) -> Response:
-    """Show what a link offers, or without a link the invitations of whoever is signed in; changes nothing."""
-    token = request.query_params.get("token")
-    principal = find_principal(request)
-    if token is not None:
-        return await _show_offer(request, runtime, token)
-    if principal is None:
-        return see_other(request, "/login?next=/invitations")
-    return await _show_offers(request, runtime, principal)
+    invitation_id: UUID = Field(strict=False)
 
 
-@router.post(
-    "/invitations/accept",
-    dependencies=[Depends(requires(OrganizationPermission.JOIN)), Depends(limited("sign_in"))],
-)
-async def accept(request: Request, runtime: RuntimeDep, principal: PrincipalDep, form: FormDep) -> Response:
-    """Become a member; the session works there from now on."""
-    answers = InvitationAnswers(runtime, runtime.unit())
+class InvitationsPage(OrganizationPage):
+    """The list of invitations, the newest first."""
+
+    template = "organizations/invitations.html.jinja"
+    tab = REST
+
+    async def content(self, account: Account, organization: OrganizationFacts) -> Mapping[str, Any]:
+        """Return the invitations, and the role that is offered at first."""
+        query = InvitationListQuery(page_size=MOST_SHOWN)
+        page = await self.invitations.list_invitations(self.organization_id, query)
+        return {"invitations": page.data, "first_role": MEMBER}
+
+    @property
+    def invitations(self) -> Invitations:
+        """Return the service, with a unit of its own."""
+        return Invitations(self.runtime, self.runtime.unit())
+
+
+InvitationsPageDep = Annotated[InvitationsPage, Depends(InvitationsPage)]
+
+
+@router.get("")
+async def show_invitations(page: InvitationsPageDep) -> Response:
+    """Show the invitations."""
+    return await page.show()
+
+
+@router.post("", dependencies=[Depends(limited("sign_in"))])
+async def invite(page: InvitationsPageDep, form: FormDep) -> Response:
+    """Mail an invitation."""
     try:
-        answer = form.parse(PageAnswer)
-        if answer.token is not None:
-            joined = await answers.accept_by_token(answer.token.get_secret_value(), principal=principal)
-        else:
-            joined = await answers.accept(_chosen(answer), principal=principal)
+        typed = form.parse(PageInvite)
+        wish = InviteRequest(email=typed.email, roles=[typed.role])
+        new = NewInvitation(email=parse_address(wish.email), roles=wish.roles)
+        await page.invitations.invite(page.organization_id, new, actor=page.principal)
     except PorticoError as refusal:
-        return refused(request, OVER, Form(), refusal)
-    await _enter(runtime, principal, joined)
-    return see_other(request, HOME, mark("Welcome! You have joined."))
+        return await page.refused(form, refusal)
+    return page.done(page.path(REST), mark("The invitation is on its way."))
 
 
-@router.post(
-    "/invitations/decline",
-    dependencies=[Depends(requires(OrganizationPermission.JOIN)), Depends(limited("sign_in"))],
-)
-async def decline(request: Request, runtime: RuntimeDep, principal: PrincipalDep, form: FormDep) -> Response:
-    """Answer no."""
-    answers = InvitationAnswers(runtime, runtime.unit())
+@router.post("/resend", dependencies=[Depends(limited("sign_in"))])
+async def resend(page: InvitationsPageDep, form: FormDep) -> Response:
+    """Mail an invitation again."""
     try:
-        answer = form.parse(PageAnswer)
-        if answer.token is not None:
-            await answers.decline_by_token(answer.token.get_secret_value(), principal=principal)
-        else:
-            await answers.decline(_chosen(answer), principal=principal)
+        invitation_id = form.parse(PageInvitation).invitation_id
+        await page.invitations.resend(page.organization_id, invitation_id, actor=page.principal)
     except PorticoError as refusal:
-        return refused(request, OVER, Form(), refusal)
-    return see_other(request, HOME, mark("You have declined the invitation."))
+        return await page.refused(form, refusal)
+    return page.done(page.path(REST), mark("The invitation is on its way again. The earlier link is dead."))
 
 
-def _chosen(answer: PageAnswer) -> UUID:
-    if answer.invitation_id is None:
-        raise InvitationInvalid
-    return answer.invitation_id
-
-
-async def _show_offer(request: Request, runtime: Runtime, token: str) -> Response:
+@router.post("/revoke")
+async def revoke(page: InvitationsPageDep, form: FormDep) -> Response:
+    """Withdraw an invitation."""
     try:
-        if not token or len(token) > MAX_SECRET:
-            raise InvitationInvalid
-        offer = await InvitationAnswers(runtime, runtime.unit()).peek(token)
+        invitation_id = form.parse(PageInvitation).invitation_id
+        await page.invitations.revoke(page.organization_id, invitation_id, actor=page.principal)
     except PorticoError as refusal:
-        return refused(request, OVER, Form(), refusal)
-    guest, own_email = await _guest_of(request, runtime, offer)
-    context: dict[str, Any] = {
-        "offer": offer,
-        "token": token,
-        "guest": guest.value,
-        "own_email": own_email,
-        "may_sign_up": runtime.section(UsersSettings).registration is not RegistrationMode.CLOSED,
-    }
-    return render(request, OFFER, **context)
-
-
-async def _show_offers(request: Request, runtime: Runtime, principal: Principal) -> Response:
-    offers = await InvitationAnswers(runtime, runtime.unit()).list_offers(UserId(principal.id))
-    return render(request, OFFERS, offers=offers)
-
-
-async def _guest_of(request: Request, runtime: Runtime, offer: OfferedMembership) -> tuple[Guest, str | None]:
-    principal = find_principal(request)
-    account = None
-    if principal is not None:
-        account = await Users(runtime, runtime.unit()).find_user(UserId(principal.id))
-    if account is None:
-        return Guest.NOBODY, None
-    if account.email_normal_form != offer.invitation.address:
-        return Guest.OTHER, account.email
-    return (Guest.INVITED if account.email_verified else Guest.UNPROVEN), account.email
-
-
-async def _enter(runtime: Runtime, principal: Principal, organization_id: OrganizationId) -> None:
-    """Work there, where the organization lets somebody in who signed in like this; else he is asked when he goes."""
-    try:
-        await Switching(runtime, runtime.unit()).switch(principal, organization_id)
-    except PorticoError:
-        return
+        return await page.refused(form, refusal)
+    return page.done(page.path(REST), mark("The invitation is withdrawn."))

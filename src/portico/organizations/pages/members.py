@@ -21,6 +21,7 @@ from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.schemas import MemberListQuery
 from portico.organizations.services import Members
 from portico.organizations.types import OrganizationFacts
+from portico.organizations.wording import ACTS
 from portico.users.types import Account
 from portico.web.forms import BoxesDep, FormDep
 from portico.web.translations import mark
@@ -76,7 +77,13 @@ class ActivityPage(OrganizationPage):
             self.organization_id, [each for each in concerned if each is not None]
         )
         names = {member.user_id: member.display_name for member in members}
-        return {"entries": page.data, "pagination": page.pagination, "names": names}
+        return {
+            "entries": page.data,
+            "pagination": page.pagination,
+            "names": names,
+            "acts": ACTS,
+            "told": told,
+        }
 
 
 MembersPageDep = Annotated[MembersPage, Depends(MembersPage)]
@@ -129,3 +136,10 @@ def _member_of(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise MemberNotFound from None
+
+
+def told(value: object) -> str:
+    """Return a value of the trail as people read it."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
+    return "–" if value is None else str(value)

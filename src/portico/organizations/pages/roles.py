@@ -1,6 +1,6 @@
 """The roles of an organization, with what they hold in plain words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from portico.organizations.pages.frame import HOME, OrganizationPage
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.services import Roles, no_check
 from portico.organizations.types import OrganizationFacts
-from portico.organizations.wording import plain_words
+from portico.organizations.wording import place_of, plain_words
 from portico.users.types import Account
 from portico.web.forms import BoxesDep, Form
 from portico.web.translations import mark
@@ -56,13 +56,14 @@ class RolesPage(OrganizationPage):
 
     async def content(self, account: Account, organization: OrganizationFacts) -> Mapping[str, Any]:
         """Return what roles can hold, by the part of the product that it is about."""
-        return {"boxes": await self.boxes(), "words": plain_words}
+        return {"boxes": await self.boxes(), "words": plain_words, "in_order": _in_order}
 
     async def boxes(self) -> Sequence[tuple[str, list[Box]]]:
         """Return the boxes in groups, those of organizations first."""
         roles = Roles(self.runtime, self.runtime.unit())
         groups: dict[str, list[Box]] = {"organization": []}
-        for each in await roles.list_permissions(self.organization_id, self.principal):
+        known = await roles.list_permissions(self.organization_id, self.principal)
+        for each in sorted(known, key=lambda known: place_of(known.name)):
             scope = each.name.partition(":")[0]
             groups.setdefault(scope, []).append(Box(each.name, plain_words(each.name), each.is_held))
         return list(groups.items())
@@ -153,3 +154,7 @@ def _wish(form: Form) -> dict[str, Any]:
         "description": form.text("description")[:400],
         "permissions": form.checked(BOX),
     }
+
+
+def _in_order(permissions: Iterable[str]) -> list[str]:
+    return sorted(permissions, key=place_of)
