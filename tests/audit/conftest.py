@@ -5,7 +5,7 @@ import pytest
 from tests.audit.trail import from_somewhere
 
 
-@pytest.fixture(autouse=True)
-async def _somewhere() -> None:
+@pytest.fixture
+async def somewhere() -> None:
     """Let every act come from somewhere."""
     from_somewhere()

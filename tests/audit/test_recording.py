@@ -15,7 +15,7 @@ from portico.runtime import Runtime
 from tests.audit.trail import ADA, BOB, NORTH, act, chain, verdict
 from tests.sessions.people import rows_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("somewhere")]
 
 
 async def actions(runtime: Runtime) -> list[str]:

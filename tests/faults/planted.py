@@ -6,7 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import delete
 
+from portico.access.models import RoleGrant
+from portico.access.types import PlatformRole
 from portico.audit.models import AuditEntry
+from portico.audit.services import record
 from portico.core.ids import PrincipalId, SessionId, UserId, new_id
 from portico.credentials.models import PasswordCredential
 from portico.credentials.passwords import Passwords
@@ -164,6 +167,28 @@ class EventAfterCommit(PlantedStory):
             await runtime.get(EventBus).emit(announced, unit)
 
 
+class EntryAfterCommit(PlantedStory):
+    """A right is given first, and its entry written in a transaction of its own."""
+
+    name = "planted_late_entry"
+    begins = 0.4
+    fault = "the trail says role.granted of {}"
+
+    async def prepare(self, world: World) -> None:
+        await world.enroll("ada")
+        await world.work_off()
+
+    async def act(self, world: World) -> None:
+        runtime, principal_id, now = world.runtime, UUID(world.person()["id"]), world.clock.now()
+        async with runtime.unit() as unit:
+            unit.session.add(
+                RoleGrant(principal_id=principal_id, role=PlatformRole.SUPERUSER, granted_at=now)
+            )
+        async with runtime.unit() as unit:
+            subject = ("principal", principal_id)
+            record(runtime, unit, "role.granted", subject=subject, details={"role": PlatformRole.SUPERUSER})
+
+
 class HandlerForgetsItsClaim(PlantedStory):
     """A job writes in a transaction of its own instead of the run's, and is done again."""
 
@@ -188,5 +213,6 @@ STORIES: tuple[type[PlantedStory], ...] = (
     AnswersTooEarly,
     MailBeforeCommit,
     EventAfterCommit,
+    EntryAfterCommit,
     HandlerForgetsItsClaim,
 )

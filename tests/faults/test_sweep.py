@@ -1,4 +1,4 @@
-"""P1, P3, P4, P8, P9: a process dies anywhere; nothing acknowledged is lost, nothing is done by halves or twice.
+"""P1, P3, P4, P8, P9, P40: a process dies anywhere; nothing acknowledged is lost, nothing is done by halves or twice.
 
 This is the quick run, on points spread over all stories; `make faults` plays ten thousand on each database.
 """
@@ -26,7 +26,7 @@ WARM = 3
 SEED = int(os.environ.get("PORTICO_TEST_SEED", "20261120"))
 
 
-@pytest.mark.bar("P1", "P3", "P4", "P8", "P9")
+@pytest.mark.bar("P1", "P3", "P4", "P8", "P9", "P40")
 def test_nothing_is_lost_wherever_a_process_dies(database_url: str, folder: Path) -> None:
     chance, names = random.Random(SEED), [story.name for story in STORIES]
     with deployment(database_url, folder, names, warm=WARM) as lives:

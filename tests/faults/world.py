@@ -15,6 +15,7 @@ import httpx2
 from fastapi import FastAPI
 from sqlalchemy import exists, or_, select
 
+from portico.audit.services.sequencing import Sequencer
 from portico.mail.captured import CapturedMail, read_folder
 from portico.messaging.draining import run_due_jobs
 from portico.messaging.execution import recover_lost
@@ -135,9 +136,10 @@ class World:
             return (await session.scalars(select(model).where(*where))).all()
 
     async def work_off(self) -> None:
-        """Do all that is due: what relay, recovery and runner of a living server would do."""
+        """Do all that is due: what relay, recovery, runner and sequencer of a living server would do."""
         await recover_lost(self.runtime)
         await run_due_jobs(self.runtime)
+        await Sequencer(self.runtime).run()
 
     async def is_worked_off(self) -> bool:
         """Tell whether no event and no job is left."""

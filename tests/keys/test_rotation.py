@@ -96,7 +96,7 @@ async def test_rotation_is_on_the_trail_in_its_own_transaction(runtime: Runtime)
     async with runtime.reads() as session:
         (entry,) = (await session.scalars(select(AuditEntry))).all()
 
-    assert (entry.action, entry.outcome) == ("keys.rotated", Outcome.SUCCESS)
+    assert (entry.action, entry.outcome) == ("key.rotated", Outcome.SUCCESS)
     assert (entry.details["purpose"], entry.details["kid"]) == ("access_token", rotated.kid)
 
 

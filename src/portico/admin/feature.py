@@ -6,9 +6,8 @@ from portico.admin.roles import PLATFORM_ROLES
 from portico.admin.routes import router
 from portico.admin.services import Totals
 from portico.admin.settings import AdminSettings
-from portico.admin.subscribers import keep_an_able_superuser, record_rotation
+from portico.admin.subscribers import keep_an_able_superuser
 from portico.feature import Feature
-from portico.keys.events import SigningKeysRotated
 from portico.messaging import on
 from portico.runtime import Runtime
 from portico.users.events import UserDeactivated
@@ -29,7 +28,6 @@ def admin_feature() -> Feature:
         subscribers=[
             on(UserDeactivated, keep_an_able_superuser),
             on(RolesChanged, keep_an_able_superuser),
-            on(SigningKeysRotated, record_rotation),
         ],
         ports={Totals: _totals},
         templates="portico.admin",

@@ -4,9 +4,7 @@ from portico.access.errors import LastSuperuser
 from portico.access.events import RolesChanged
 from portico.access.types import PlatformRole
 from portico.admin.repositories import PeopleRepository
-from portico.audit.services import record
 from portico.db.unit import Unit
-from portico.keys.events import SigningKeysRotated
 from portico.runtime import Runtime
 from portico.users.events import UserDeactivated
 
@@ -37,18 +35,3 @@ async def _concerns_superusers(event: UserDeactivated | RolesChanged, people: Pe
         # That the very last holder keeps the role is seen to by `access`; before the first there is nothing to keep.
         return PlatformRole.SUPERUSER not in event.roles and await people.exists_superuser()
     return await people.exists_superuser(event.user_id)
-
-
-async def record_rotation(event: SigningKeysRotated, unit: Unit, runtime: Runtime) -> None:
-    """Put the rotation on the trail; `keys` lives below the trail."""
-    record(
-        runtime,
-        unit,
-        "key.rotated",
-        details={
-            "purpose": event.purpose.value,
-            "kid": event.kid,
-            "signs_from": event.signs_from.isoformat(),
-            "retired": list(event.retired_kids),
-        },
-    )

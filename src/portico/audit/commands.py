@@ -94,7 +94,7 @@ def export(
     """Write the trail, or a stretch of it, to a file or to standard output."""
 
     async def write(runtime: "Runtime") -> int:
-        from portico.audit.services.exporting import Export, Stretch
+        from portico.audit.services.exporting import Export, Stretch, note_export
 
         stretch = Stretch(
             organization_id=organization,
@@ -102,6 +102,7 @@ def export(
             since=_in_utc(since),
             until=_in_utc(until),
         )
+        await note_export(runtime, stretch, format_)
         made = Export(runtime, stretch, with_personal=not without_personal)
         return await _written(made.json_lines() if format_ == "jsonl" else made.csv_lines(), output)
 

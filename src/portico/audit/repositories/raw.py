@@ -25,6 +25,7 @@ def raw(column: Any) -> ColumnElement[Any]:
 ENTRY_COLUMNS = tuple(raw(getattr(AuditEntry, name)).label(name) for name in ("seq", "mac", *FIELDS))
 """What a `StoredEntry` is made of; first in a row."""
 _WIDTH = len(ENTRY_COLUMNS)
+_PLAIN = frozenset({str, int, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class StoredEntry:
     mac: Any
     values: tuple[Any, ...]
     canonical: bytes | None
+    is_whole: bool
+    """Whether its parts are of the kinds that an entry has; on SQLite anything may stand anywhere."""
 
     @property
     def id(self) -> Any:
@@ -57,19 +60,9 @@ class StoredEntry:
         return self.values[-1]
 
     @property
-    def is_whole(self) -> bool:
-        """Tell whether its parts are of the kinds that an entry has; on SQLite anything may stand anywhere."""
-        return (
-            self.canonical is not None
-            and (self.mac is None or isinstance(self.mac, bytes))
-            and _is_id(self.id)
-            and (self.organization_id is None or _is_id(self.organization_id))
-        )
-
-    @property
     def leaf(self) -> bytes:
         """Return the digest that is chained; of no use for what is not whole."""
-        return leaf_of(self.canonical, self.seq, self.mac) if self.canonical and self.is_whole else b""
+        return leaf_of(self.canonical, self.seq, self.mac) if self.canonical else b""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -81,10 +74,15 @@ def stored_entry(row: Sequence[Any]) -> StoredEntry:
     """Return the entry of a row that begins with `ENTRY_COLUMNS`."""
     seq, mac, *values = row[:_WIDTH]
     try:
-        known = tuple([plain(value) for value in values])
+        known = tuple([each if type(each) in _PLAIN else plain(each) for each in values])
     except TypeError:
-        return StoredEntry(seq, mac, tuple(values), None)
-    return StoredEntry(seq, mac, known, entry_bytes(known))
+        return StoredEntry(seq, mac, tuple(values), None, is_whole=False)
+    is_whole = (
+        (mac is None or isinstance(mac, bytes))
+        and _is_id(known[2])
+        and (known[3] is None or _is_id(known[3]))
+    )
+    return StoredEntry(seq, mac, known, entry_bytes(known), is_whole)
 
 
 def _is_id(value: Any) -> bool:

@@ -25,12 +25,14 @@ from portico.audit.canonical import (
 from portico.audit.checkpoints import Checkpoint, CheckpointKey
 from portico.audit.repositories.raw import StoredEntry, lenient
 from portico.audit.repositories.reading import ChainReader, StoredLink
+from portico.audit.services.recording import record
 from portico.audit.types import PLATFORM, CheckpointKind, stream_name
 from portico.runtime import Runtime
 
 BATCH: Final = 1_000
 HEADS: Final = 500
 VERSION: Final = 1
+EXPORTED: Final = "audit.exported"
 MOST_STREAMS: Final = 100_000
 DOCUMENTS: Final = ("details", "changes")
 COLUMNS: Final = (
@@ -186,6 +188,17 @@ def _row(cells: Iterable[Any]) -> str:
 def _harmless(cell: Any) -> Any:
     """Return a cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+async def note_export(runtime: Runtime, stretch: Stretch, form: str) -> None:
+    """Keep that an export was begun, on the trail that it is of."""
+    details = {
+        "format": form,
+        "since": stretch.since and stretch.since.isoformat(),
+        "until": stretch.until and stretch.until.isoformat(),
+    }
+    async with (unit := runtime.unit()):
+        record(runtime, unit, EXPORTED, organization_id=stretch.organization_id, details=details)
 
 
 async def newest_checkpoints(runtime: Runtime, organization_id: UUID | None = None) -> list[Checkpoint]:
