@@ -124,7 +124,10 @@ def _pinned(database: str, plan: Plan, folder: Path, environment: dict[str, str]
         yield Figure(database, "start, processor time", server.healthy_cpu, "s", "")
         yield at_most(database, "memory of an idle worker", server.rss_megabytes(), "MB", most=110)
         tokens = _people(server, 16)
-        yield from _me(database, plan, bare, server, tokens[0]["access_token"])
+        token = tokens[0]["access_token"]
+        yield from _me(database, plan, bare, server, name="GET /users/me", token=token)
+        key = _api_key(server, token)
+        yield from _me(database, plan, bare, server, name="GET /users/me by API key", token=key)
         yield from _refresh(database, plan, bare, server, [each["refresh_token"] for each in tokens])
         yield from _lists(database, plan, server)
         yield from _logins(database, plan, server)
@@ -149,16 +152,24 @@ def _login(server: Server, identifier: str) -> dict[str, Any]:
     return answer
 
 
-def _me(database: str, plan: Plan, bare: Server, server: Server, token: str) -> Iterator[Figure]:
+def _api_key(server: Server, token: str) -> str:
+    wish = {"name": "benchmark", "scopes": ["user:self:read"]}
+    key: str = server.call("POST", f"{API}/api-keys", body=wish, token=token)["key"]
+    return key
+
+
+def _me(
+    database: str, plan: Plan, bare: Server, server: Server, *, name: str, token: str
+) -> Iterator[Figure]:
     yardstick, ours = _alternating(
         plan,
         (bare, _same(request(bare.port, "GET", "/bare"))),
         (server, _same(request(server.port, "GET", f"{API}/users/me", token=token))),
     )
     ratio = median(a.rate / b.rate for a, b in zip(ours, yardstick, strict=True))
-    yield from _rates(database, "bare route", yardstick)
-    yield from _rates(database, "GET /users/me", ours)
-    yield Figure(database, "GET /users/me, share of the bare route", ratio, "", "≥ 0.8", ratio >= 0.8)
+    yield from _rates(database, f"bare route beside {name}", yardstick)
+    yield from _rates(database, name, ours)
+    yield Figure(database, f"{name}, share of the bare route", ratio, "", "≥ 0.8", ratio >= 0.8)
 
 
 def _refresh(database: str, plan: Plan, bare: Server, server: Server, tokens: list[str]) -> Iterator[Figure]:
