@@ -38,6 +38,7 @@ FIGURES = {
     "10 minutes": ("code in a mail", "TOKENS__CODE_LIFETIME"),
     "365 days": ("device cookie", "CREDENTIALS__REMEMBER_DEVICE"),
     "7 days": ("registration token", "CREDENTIALS__INVITATION_TTL"),
+    "90 days": ("API key", "API_KEYS__DEFAULT_AGE"),
 }
 SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 
