@@ -174,7 +174,7 @@ async def test_activity(ada: Window, acme: TestOrganization) -> None:
     await ada.post(home_of(acme, "/settings"), name="Acme Ltd", slug="acme-works")
 
     page = await ada.open(home_of(acme, "/activity"))
-    assert "organization.updated" in page
+    assert "Organization renamed" in page
     assert "Acme → Acme Ltd" in page
 
 

@@ -34,7 +34,6 @@ class OrganizationPermission(Permission):
     AUDIT_READ = "organization:audit:read"
     API_KEY_READ = "organization:api_key:read"
     API_KEY_MANAGE = "organization:api_key:manage"
-    ALERT_READ = "organization:alert:read"
 
     PLATFORM_LIST = "platform:organization:list"
     PLATFORM_READ = "platform:organization:read"
@@ -45,8 +44,8 @@ class OrganizationPermission(Permission):
 
     @classmethod
     def interactive(cls) -> AbstractSet[Permission]:
-        """Return what cannot be taken back by whoever is left: giving it away, deleting it, making keys to it."""
-        return frozenset({cls.TRANSFER_OWNERSHIP, cls.DELETE, cls.LEAVE, cls.API_KEY_MANAGE})
+        """Return what nobody else does in a person's name: giving it away, deleting it, making keys to it, belonging to it."""
+        return frozenset({cls.TRANSFER_OWNERSHIP, cls.DELETE, cls.JOIN, cls.LEAVE, cls.API_KEY_MANAGE})
 
 
 OWNERS_ONLY = frozenset({OrganizationPermission.TRANSFER_OWNERSHIP, OrganizationPermission.DELETE})

@@ -1,9 +1,12 @@
 """What permissions mean, in plain words: for the pages, and for whoever makes a role by the API."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from portico.organizations.permissions import OrganizationPermission
 from portico.web.translations import mark
 
-PLAIN_WORDS = {
+PLAIN_WORDS: Final[Mapping[str, str]] = {
     OrganizationPermission.READ: mark("See the organization"),
     OrganizationPermission.UPDATE: mark("Change name and short name"),
     OrganizationPermission.DELETE: mark("Delete the organization"),
@@ -23,21 +26,55 @@ PLAIN_WORDS = {
     OrganizationPermission.AUDIT_READ: mark("Read the trail"),
     OrganizationPermission.API_KEY_READ: mark("See the API keys"),
     OrganizationPermission.API_KEY_MANAGE: mark("Make and revoke API keys"),
-    OrganizationPermission.ALERT_READ: mark("See the alerts"),
+    "organization:service_account:read": mark("See the service accounts"),
+    "organization:service_account:manage": mark("Make and change service accounts"),
+    "alert:alert:read": mark("See the alerts"),
+    "alert:alert:handle": mark("Handle alerts"),
 }
+"""In the order in which they are shown; those of the floors above by their text."""
 
 TITLES = (mark("Owner"), mark("Administrator"), mark("Member"), mark("Viewer"))
 """What `portico.access` calls the roles that every organization has."""
 
 
+ACTS: Final[Mapping[str, str]] = {
+    "organization.created": mark("Organization made"),
+    "organization.updated": mark("Organization renamed"),
+    "organization.settings_changed": mark("Rules of signing in changed"),
+    "organization.disabled": mark("Organization switched off"),
+    "organization.enabled": mark("Organization switched on"),
+    "organization.deleted": mark("Organization deleted"),
+    "organization.restored": mark("Organization restored"),
+    "organization.member_joined": mark("Member joined"),
+    "organization.member_left": mark("Member left"),
+    "organization.roles_changed": mark("Roles changed"),
+    "organization.ownership_transferred": mark("Ownership handed over"),
+    "organization.left_without_owner": mark("Nobody left who can act as owner"),
+    "organization_role.created": mark("Role made"),
+    "organization_role.updated": mark("Role changed"),
+    "organization_role.deleted": mark("Role deleted"),
+    "team.created": mark("Team made"),
+    "team.updated": mark("Team changed"),
+    "team.deleted": mark("Team deleted"),
+    "team.member_added": mark("Added to a team"),
+    "team.member_removed": mark("Taken out of a team"),
+    "session.organization_switched": mark("Began to work here"),
+    "permission.refused": mark("Something was refused"),
+    "role.refused": mark("Rights were refused"),
+}
+"""Acts on the trail, in plain words; others are shown by their names."""
+
+
+def place_of(permission: str) -> tuple[int, str]:
+    """Return by what permissions are sorted where people choose of them."""
+    known = list(PLAIN_WORDS)
+    return (known.index(permission) if permission in known else len(known), permission)
+
+
 def plain_words(permission: str) -> str:
     """Return a marked text; for a permission of a team's own its name, made readable: `Document: delete`."""
-    try:
-        known = PLAIN_WORDS.get(OrganizationPermission(permission))
-    except ValueError:
-        known = None
-    if known is not None:
-        return known
+    if permission in PLAIN_WORDS:
+        return PLAIN_WORDS[permission]
     scope, thing, act = permission.split(":", 2)
     words = thing if thing == scope else f"{scope} {thing}"
     return f"{words}: {act}".replace("_", " ").capitalize()

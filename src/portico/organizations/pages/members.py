@@ -28,6 +28,8 @@ from portico.web.translations import mark
 
 ROLE = "role_"
 PAGE_SIZE = 25
+NOTHING = "\u2013"
+"""A dash, where nothing was or is."""
 
 router = APIRouter(
     prefix=HOME + "/{organization_id}",
@@ -141,5 +143,5 @@ def _member_of(text: str) -> UUID:
 def told(value: object) -> str:
     """Return a value of the trail as people read it."""
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "–"
-    return "–" if value is None else str(value)
+        return ", ".join(map(str, value)) or NOTHING
+    return NOTHING if value is None else str(value)

@@ -132,14 +132,14 @@ async def save(page: RolePageDep, form: BoxesDep) -> Response:
 
 
 @one.post("/delete", dependencies=[Depends(requires(OrganizationPermission.ROLE_MANAGE))])
-async def delete(page: RolePageDep, form: BoxesDep) -> Response:
+async def delete(page: RolePageDep) -> Response:
     """Delete a role that nobody holds."""
     role_id = page.request.path_params["role_id"]
     try:
         roles = Roles(page.runtime, page.runtime.unit())
         await roles.delete_role(page.organization_id, role_id, check_version=no_check, actor=page.principal)
     except PorticoError as refusal:
-        return await page.refused(form, refusal)
+        return await page.refused(Form(), refusal)
     return page.done(page.path("/roles"), mark("The role is deleted."))
 
 

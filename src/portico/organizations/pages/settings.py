@@ -29,7 +29,7 @@ from portico.organizations.settings import OrganizationsSettings
 from portico.organizations.types import OrganizationFacts
 from portico.users.ports import Reauthentication
 from portico.users.types import Account
-from portico.web.forms import BoxesDep, FormDep
+from portico.web.forms import BoxesDep, Form, FormDep
 from portico.web.translations import mark
 
 METHOD = "method_"
@@ -152,13 +152,13 @@ async def transfer(page: SettingsPageDep, form: FormDep) -> Response:
 
 
 @router.post("/leave", dependencies=[Depends(requires(OrganizationPermission.LEAVE))])
-async def leave(page: SettingsPageDep, form: FormDep) -> Response:
+async def leave(page: SettingsPageDep) -> Response:
     """Belong to the organization no longer."""
     try:
         members = Members(page.runtime, page.runtime.unit())
         await members.leave(page.organization_id, actor=page.principal)
     except LastOwner as refusal:
-        return await page.refused(form, refusal)
+        return await page.refused(Form(), refusal)
     return page.done(HOME, mark("You have left the organization."))
 
 

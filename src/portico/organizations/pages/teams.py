@@ -18,7 +18,7 @@ from portico.organizations.schemas import CreateTeamRequest, MemberListQuery, Te
 from portico.organizations.services import Members, Teams, no_check
 from portico.organizations.types import OrganizationFacts
 from portico.users.types import Account
-from portico.web.forms import BoxesDep, FormDep
+from portico.web.forms import BoxesDep, Form, FormDep
 from portico.web.translations import mark
 
 MOST_SHOWN = 100
@@ -163,12 +163,12 @@ async def set_roles(page: TeamPageDep, form: BoxesDep) -> Response:
 
 
 @one.post("/delete", dependencies=[MANAGES])
-async def delete(page: TeamPageDep, form: FormDep) -> Response:
+async def delete(page: TeamPageDep) -> Response:
     """Delete the team."""
     try:
         await page.teams.delete_team(
             page.organization_id, page.team_id, check_version=no_check, actor=page.principal
         )
     except PorticoError as refusal:
-        return await page.refused(form, refusal)
+        return await page.refused(Form(), refusal)
     return page.done(page.path("/teams"), mark("The team is deleted."))
