@@ -4,7 +4,7 @@ Ada owns what the ids in paths and bodies name, and the organization. Bob has no
 administrator.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -16,16 +16,24 @@ import httpx2
 from portico.api_keys.services import ApiKeys, ServiceAccounts
 from portico.api_keys.services.scopes import delegable
 from portico.api_keys.types import IssuedKey, NewKey, NewServiceAccount
+from portico.core.ids import OrganizationId
 from portico.credentials.models import PasswordCredential
 from portico.credentials.passwords import Passwords
 from portico.credentials.services import RegistrationTokens, issue_setup_link
-from portico.http.authentication import CredentialKind
+from portico.http.authentication import CredentialKind, Principal
 from portico.http.csrf import token_for
+from portico.organizations.domain_names import record_value
+from portico.organizations.models import Invitation
+from portico.organizations.resolving import Resolver
 from portico.organizations.services import Members, NewOrganization, Organizations, Roles, Teams
+from portico.organizations.services.domains import Domains
+from portico.organizations.services.invitations import Invitations, NewInvitation
+from portico.organizations.services.offers import SECRETS
 from portico.organizations.types import Joined
 from portico.runtime import Runtime
 from portico.sessions.services import Impersonations, Sessions, live_session, principal_of
 from portico.testing.clock import FrozenClock
+from portico.testing.organizations import acting_as
 from portico.tokens.services import OneTimeTokens
 from portico.tokens.types import TokenPurpose
 from portico.users.addresses import parse_address
@@ -43,10 +51,15 @@ OF_ORGANIZATIONS = (
     "{organization_id}",
     "{key_id}",
     "{service_account_id}",
+    "{invitation_id}",
+    "{domain_id}",
     "$key",
     "$slug",
     "$organization",
     "$member",
+    "$invitation",
+    "$offer",
+    "$domain",
 )
 """What a route or a body speaks of that only an organization of Ada's, or a key of hers, makes good."""
 BY_KEY = frozenset({"key", "narrow"})
@@ -66,6 +79,13 @@ class Belongings:
     service_account_id: str
     own_key_id: str
     organization_key_id: str
+    invitation_id: str
+    """Of her organization, to somebody."""
+    offer_id: str
+    """Of another organization, to her."""
+    offer: str
+    """Its secret."""
+    domain_id: str
     by_key: Mapping[str, Credential]
 
 
@@ -154,6 +174,8 @@ class Scene:
             "role_id": owned.role_id if owned else "",
             "service_account_id": owned.service_account_id if owned else "",
             "key_id": self._key_in(template),
+            "invitation_id": self._invitation_in(template),
+            "domain_id": owned.domain_id if owned else "",
             "user_id": str(ada.id),
             "session_id": ada.session_id,
             "token_id": self.token_id,
@@ -201,6 +223,9 @@ class Scene:
             "$organization": lambda: _just(self._owned().organization_id),
             "$slug": lambda: _just(self._owned().slug),
             "$member": lambda: _just(self._owned().member_id),
+            "$invitation": lambda: _just(self._owned().invitation_id),
+            "$offer": lambda: _just(self._owned().offer),
+            "$domain": lambda: _just(self._owned().domain_id),
             "$key": lambda: _just(self._owned().own_key_id),
             "$refresh": lambda: _just(ada.refresh_token),
             "$verify": lambda: self._one_time(TokenPurpose.VERIFY_EMAIL, ada),
@@ -218,6 +243,33 @@ class Scene:
             return ""
         of_organization = "/organizations/" in template
         return self.belongings.organization_key_id if of_organization else self.belongings.own_key_id
+
+    def _invitation_in(self, template: str) -> str:
+        if self.belongings is None:
+            return ""
+        sent = "/organizations/" in template
+        return self.belongings.invitation_id if sent else self.belongings.offer_id
+
+    async def _offer(self, ada: Account) -> tuple[str, str]:
+        """Have an organization of somebody else's invite Ada; return the invitation's id and secret."""
+        runtime, host = self.runtime, await self._account()
+        theirs = await Organizations(runtime, runtime.unit()).create_organization(
+            NewOrganization(name="Difference Engines"), owner_id=host.id, actor=None
+        )
+        new = NewInvitation(email=parse_address(ada.email), roles=["member"])
+        invited = await Invitations(runtime, runtime.unit()).invite(theirs.id, new, actor=acting_as(host.id))
+        secret = SECRETS.make(runtime.entropy)
+        async with runtime.unit() as unit:  # the real one stands in the mail only
+            row = await unit.session.get_one(Invitation, invited.id)
+            row.secret_hash = SECRETS.hash_of(secret)
+        return str(invited.id), secret
+
+    async def _domain(self, where: OrganizationId, actor: Principal) -> str:
+        """Add a domain, and put its record into DNS."""
+        runtime = self.runtime
+        domain = await Domains(runtime, runtime.unit()).add_domain(where, "engines.example.com", actor=actor)
+        runtime.provide(Resolver, Zone(record_value(domain.challenge)))
+        return str(domain.id)
 
     async def _made_belongings(self) -> Belongings:
         """Make Ada's organization and keys, also those by which she asks: one with every scope, and a narrow one."""
@@ -243,6 +295,9 @@ class Scene:
         narrow = NewKey(name="narrow", scopes=["api_key:self:list"])
         own = await self._key(narrow)
         theirs = await ApiKeys(runtime, runtime.unit()).create_for_organization(in_organization, actor=None)
+        new = NewInvitation(email=parse_address(f"person{next(NAMES)}@example.net"), roles=["member"])
+        invited = await Invitations(runtime, runtime.unit()).invite(where, new, actor=actor)
+        offer_id, offer = await self._offer(ada.account)
         by_key = {
             "key": _bearer(str((await self._key(wide)).text)),
             "narrow": _bearer(str((await self._key(narrow)).text)),
@@ -256,6 +311,10 @@ class Scene:
             service_account_id=str(account.id),
             own_key_id=str(own.id),
             organization_key_id=str(theirs.id),
+            invitation_id=str(invited.id),
+            offer_id=offer_id,
+            offer=offer,
+            domain_id=await self._domain(where, actor),
             by_key=by_key,
         )
 
@@ -316,6 +375,18 @@ class Scene:
         person = await self._person()
         await Users(self.runtime, self.runtime.unit()).deactivate_user(person.id)
         return person.bearer
+
+
+class Zone:
+    """DNS in which one record stands under every name."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    async def list_texts(self, name: str) -> Sequence[str]:
+        """Return the record."""
+        assert name
+        return (self._text,)
 
 
 async def _just(text: str) -> str:
