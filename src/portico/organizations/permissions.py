@@ -44,7 +44,7 @@ class OrganizationPermission(Permission):
 
     @classmethod
     def interactive(cls) -> AbstractSet[Permission]:
-        """Return what nobody else does in a person's name: giving it away, deleting it, making keys to it, belonging to it."""
+        """Return what is done by nobody else: giving it away, deleting it, making keys to it, joining and leaving."""
         return frozenset({cls.TRANSFER_OWNERSHIP, cls.DELETE, cls.JOIN, cls.LEAVE, cls.API_KEY_MANAGE})
 
 
