@@ -15,6 +15,8 @@ from portico.access.services import TenantGrants, Tenants
 from portico.api_keys.services import BelievedKeys
 from portico.core.ids import OrganizationId
 from portico.messaging import EventBus
+from portico.organizations.models import Organization
+from portico.organizations.services import OrganizationLifecycle
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from portico.users.events import UserClaimed
@@ -64,12 +66,20 @@ async def put_out(scene: Scene) -> None:
 
 
 async def disable_organization(scene: Scene) -> None:
-    async with (unit := scene.runtime.unit()):
-        await Tenants(scene.runtime, unit).disable(scene.organization_id)
+    organizations = OrganizationLifecycle(scene.runtime, scene.runtime.unit())
+    await organizations.disable(scene.organization_id, actor=None)
 
 
-async def remove_organization(scene: Scene) -> None:
+async def delete_organization(scene: Scene) -> None:
+    organizations = OrganizationLifecycle(scene.runtime, scene.runtime.unit())
+    await organizations.delete(scene.organization_id, actor=None, permission=None)
+
+
+async def remove_tenant(scene: Scene) -> None:
     async with (unit := scene.runtime.unit()):
+        row = await unit.session.get(Organization, scene.organization_id)
+        await unit.session.delete(row)
+        await unit.session.flush()
         await Tenants(scene.runtime, unit).remove(scene.organization_id)
 
 
@@ -114,7 +124,8 @@ ACTS: tuple[tuple[Callable[[Scene], Awaitable[None]], set[str]], ...] = (
     (claim, EVERY),
     (put_out, {BOUND}),
     (disable_organization, EVERY - {PERSONAL}),
-    (remove_organization, EVERY - {PERSONAL}),
+    (delete_organization, EVERY - {PERSONAL}),
+    (remove_tenant, EVERY - {PERSONAL}),
     (disable_service_account, {ACCOUNT}),
     (delete_service_account, {ACCOUNT}),
     (revoke_each, EVERY),
@@ -126,7 +137,11 @@ ACTS: tuple[tuple[Callable[[Scene], Awaitable[None]], set[str]], ...] = (
 
 @pytest.fixture
 async def scene(house: House, clock: FrozenClock) -> Scene:
-    where = await house.organization(ada="owner", grace="owner")
+    made_by_ada = await house.by("ada", "POST", "/organizations", {"name": "Analytical Engines"})
+    where = OrganizationId(UUID(made_by_ada.json()["id"]))
+    grace = {"user_id": str(house.people["grace"].id), "roles": ["owner"]}
+    joined = await house.by("grace", "POST", f"/admin/organizations/{where}/members", grace)
+    assert joined.status_code == 201, joined.text
     accounts = f"/organizations/{where}/service-accounts"
     account = await house.by("ada", "POST", accounts, {"name": "a robot", "roles": ["admin"]})
     keys, scopes = f"/organizations/{where}/api-keys", [SCOPE]
@@ -176,8 +191,8 @@ async def test_what_ended_does_not_come_back_what_was_switched_off_does(
     await disable_organization(scene)
     off = await statuses(scene, client)
     await Users(scene.runtime, scene.runtime.unit()).activate_user(scene.house.people["ada"].id)
-    async with (unit := scene.runtime.unit()):
-        await Tenants(scene.runtime, unit).enable(scene.organization_id)
+    organizations = OrganizationLifecycle(scene.runtime, scene.runtime.unit())
+    await organizations.enable(scene.organization_id, actor=None)
 
     on = await statuses(scene, client)
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from portico.api_keys.services import ApiKeys
+from portico.api_keys.types import NewKey
 from portico.core.ids import new_id
 from portico.credentials.devices import device_cookie
 from portico.credentials.services import RegistrationTokens
@@ -62,6 +64,8 @@ async def scene(runtime: Runtime) -> Scene:
         "first administrator": await _issued(runtime, TokenPurpose.FIRST_ADMINISTRATOR, None),
     }
     invitation = await RegistrationTokens(runtime, runtime.unit()).create_token()
+    to_list_keys = NewKey(name="a key", scopes=["api_key:self:list"])
+    key = await ApiKeys(runtime, runtime.unit()).create_for_person(ada.id, to_list_keys, actor=None)
     codes = {f"code of the {name}": each.code or "" for name, each in one_time.items() if each.code}
     kinds = {
         "access token": ada.access_token,
@@ -70,6 +74,8 @@ async def scene(runtime: Runtime) -> Scene:
         "csrf token": token_for(runtime.secret, ada.cookie),
         "device cookie": device_cookie(runtime.secret, None, ada.id, new_id())[1],
         "invitation": invitation.secret,
+        "API key": str(key.text),
+        "id of the API key": str(key.id),
         "cursor": Cursors.of(runtime).seal((1, 2), b"a list"),
         "id token, of the same key": _signed(runtime, ada, typ="JWT"),
         "logout token, of the same key": _signed(runtime, ada, typ="logout+jwt"),
@@ -141,6 +147,7 @@ def doors(ada: Person) -> dict[str, tuple[str, Door]]:
     return {
         "bearer": ("access token", get(f"{API}/users/me", "Authorization", "Bearer {}")),
         "cookie": ("session cookie", get(f"{API}/users/me", "Cookie", PAGE_COOKIE + "={}")),
+        "key": ("API key", get(f"{API}/api-keys", "X-API-Key")),
         "form token": ("csrf token", forgery_check),
         "code for an address": ("code of the proof of an address", post("/auth/email/verify", email=address, code="…")),
         "refresh by cookie": ("refresh token", refresh_cookie),

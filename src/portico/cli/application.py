@@ -21,6 +21,7 @@ OWN_COMMANDS = (
     "portico.cli.authz",
     "portico.keys.commands",
     "portico.organizations.commands",
+    "portico.api_keys.commands",
     "portico.webhooks.commands",
 )
 """By module, because importing Portico's features takes longer than `--help` may."""
