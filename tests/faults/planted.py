@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import delete
-
 from portico.access.models import RoleGrant
 from portico.access.types import PlatformRole
 from portico.audit.models import AuditEntry
@@ -19,7 +17,6 @@ from portico.mail.models import MailMessage
 from portico.mail.transports import Transport
 from portico.mail.types import Content, MailStatus
 from portico.messaging import EventBus, Jobs
-from portico.messaging.models import OutboxRecord
 from portico.sessions.events import SessionCreated
 from portico.sessions.models import Session
 from portico.tokens.models import TokenFamily
@@ -138,14 +135,10 @@ class EventAfterCommit(PlantedStory):
 
     name = "planted_late_event"
     begins = 0.5
-    fault = "session.created: announced {}"
+    fault = "session.created: announced"
 
     async def prepare(self, world: World) -> None:
         await world.enroll("ada")
-        async with world.runtime.unit() as unit:
-            await unit.session.execute(delete(Session))
-            await unit.session.execute(delete(TokenFamily))
-            await unit.session.execute(delete(OutboxRecord).where(OutboxRecord.name == "session.created"))
         await world.work_off()
 
     async def act(self, world: World) -> None:
@@ -160,6 +153,7 @@ class EventAfterCommit(PlantedStory):
         )  # fmt: skip
         async with runtime.unit() as unit:
             unit.session.add(session)
+            record(runtime, unit, "session.created", session_id=session.id)
         announced = SessionCreated(
             at=now, session_id=SessionId(session.id), user_id=user_id, is_new_device=False
         )
@@ -193,7 +187,7 @@ class HandlerForgetsItsClaim(PlantedStory):
     """A job writes in a transaction of its own instead of the run's, and is done again."""
 
     name = "planted_second_transaction"
-    begins = 0.65
+    begins = 0.3
     fault = "2 effects of one job"
 
     async def act(self, world: World) -> None:

@@ -75,16 +75,19 @@ class Sequencer:
             return await ChainRepository(session).lag()
 
     async def _work(self, lease: Lease) -> int:
-        total, chained = 0, BATCH
-        while chained >= BATCH and not lease.is_lost:
-            chained = await self._chain(lease)
+        total, is_more = 0, True
+        while is_more and not lease.is_lost:
+            chained, is_more = await self._chain(lease)
             total += chained
         while not lease.is_lost and await self._sign(lease) >= MOST_DUE:
             pass
         return total
 
-    async def _chain(self, lease: Lease) -> int:
-        """Chain one batch: read and hash with no transaction open, then write."""
+    async def _chain(self, lease: Lease) -> tuple[int, bool]:
+        """Chain one batch: read and hash with no transaction open, then write.
+
+        Return how many entries it had, and whether there is more: a full batch, or what this one had to tell.
+        """
         async with self._runtime.reads() as session, lenient(session):
             chain = ChainRepository(session)
             before = await chain.state()
@@ -92,7 +95,7 @@ class Sequencer:
             found = await self._look(chain, state)
             heads = await chain.heads(_stream(entry) for entry in found.entries if entry.is_whole)
         if not found.entries and not found.lost and tuple(found.gaps) == state.gaps:
-            return 0
+            return 0, False
         links, ends = self._linked(found.entries, heads, state.links)
         after = self._signed_state(
             replace(
@@ -106,12 +109,12 @@ class Sequencer:
             lease.fence(unit)
             chain = ChainRepository(unit.session)
             if not await chain.advance(before, after):
-                return 0
+                return 0, False
             if links:
                 await chain.add_links(links)
                 await chain.put_heads(ends)
-            self._tell(found, state, unit)
-        return len(found.entries)
+            has_told = self._tell(found, state, unit)
+        return len(found.entries), has_told or len(found.entries) >= BATCH
 
     async def _look(self, chain: ChainRepository, state: SequencerState) -> Found:
         found = Found(watermark=state.watermark)
@@ -210,8 +213,8 @@ class Sequencer:
         values = (STATE_ROW, state.watermark, state.links, state.unsigned_until, gaps_text(state.gaps))
         return replace(state, mac=state_mac(self._runtime.secret, values))
 
-    def _tell(self, found: Found, state: SequencerState, unit: Unit) -> None:
-        """Write gaps and forgeries onto the trail itself, so that they are chained, shipped and seen."""
+    def _tell(self, found: Found, state: SequencerState, unit: Unit) -> bool:
+        """Write gaps and forgeries onto the trail itself, to be chained, shipped and seen; tell whether there are."""
         is_deletion = self._runtime.database.is_sqlite
         for first, last in found.lost:
             outcome = Outcome.FAILED if is_deletion else Outcome.SUCCESS
@@ -220,11 +223,12 @@ class Sequencer:
             say("audit_gap", first=first, last=last, reason=reason)
             details = {"first": first, "last": last}
             record(self._runtime, unit, GAP, outcome=outcome, reason=reason, details=details)
-        for entry in found.entries:
-            if self._is_forged(entry, state):
-                log.error("audit_forgery", entry=entry.id, seq=entry.seq)
-                details = {"seq": entry.seq}
-                record(self._runtime, unit, FORGED, outcome=Outcome.FAILED, details=details)
+        forged = [entry for entry in found.entries if self._is_forged(entry, state)]
+        for entry in forged:
+            log.error("audit_forgery", entry=entry.id, seq=entry.seq)
+            details = {"seq": entry.seq}
+            record(self._runtime, unit, FORGED, outcome=Outcome.FAILED, details=details)
+        return bool(found.lost or forged)
 
     def _is_forged(self, entry: StoredEntry, state: SequencerState) -> bool:
         if not entry.is_signed:
