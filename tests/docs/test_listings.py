@@ -27,17 +27,20 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
     return BLOCK.findall((GUIDES / page).read_text(encoding="utf-8"))
 
 
+EXAMPLES = {
+    "embedding.md": "shop", "testing.md": "shop", "mail.md": "shop", "multi-tenancy.md": "documents",
+}  # fmt: skip
 LISTINGS = [
-    pytest.param(title, text, id=f"{page}:{title}:{number}")
-    for page in ("embedding.md", "testing.md", "mail.md")
+    pytest.param(example, title, text, id=f"{page}:{title}:{number}")
+    for page, example in EXAMPLES.items()
     for number, (_, title, text) in enumerate(blocks(page))
     if title
 ]
 
 
-@pytest.mark.parametrize(("title", "text"), LISTINGS)
-def test_listing_is_a_part_of_the_example(title: str, text: str) -> None:
-    source = (ROOT / "examples" / "shop" / title).read_text(encoding="utf-8")
+@pytest.mark.parametrize(("example", "title", "text"), LISTINGS)
+def test_listing_is_a_part_of_the_example(example: str, title: str, text: str) -> None:
+    source = (ROOT / "examples" / example / title).read_text(encoding="utf-8")
     parts = [part.strip("\n") for part in text.split("\n\n\n")]
 
     assert all(part in source for part in parts), text
