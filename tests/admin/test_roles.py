@@ -5,10 +5,10 @@ import asyncio
 import httpx2
 import pytest
 
+from portico.access.errors import RightsNotHeld
 from portico.access.models import RoleGrant
 from portico.access.services import Grants
 from portico.access.types import PlatformRole
-from portico.access.errors import RightsNotHeld
 from portico.admin.services import Invitations, People
 from portico.audit.models import AuditEntry
 from portico.core.ids import PrincipalId

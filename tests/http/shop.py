@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Scope
 
+from portico.core.clock import SystemClock
 from portico.core.context import current_request
 from portico.core.errors import Conflict
-from portico.core.clock import SystemClock
 from portico.core.ids import OrganizationId, PrincipalId
 from portico.core.permissions import Permission
 from portico.http.access import Authorizer, public, requires
@@ -27,8 +27,8 @@ from portico.http.cookies import find_cookie
 from portico.http.csrf import csrf_token
 from portico.http.dependencies import PrincipalDep
 from portico.http.etags import ConditionsDep
-from portico.http.policies import Case, Verdict
 from portico.http.markers import body_limit, limited
+from portico.http.policies import Case, Verdict
 from portico.http.problems import Problem, describes
 from portico.http.schemas import RequestModel, ResponseModel, Text
 from portico.runtime import Runtime

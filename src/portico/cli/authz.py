@@ -84,12 +84,13 @@ async def _explained(
 ) -> "Explanation":
     from portico.access.services import explain as explained
 
+    organization_id = await _organization(runtime, organization) if organization else None
     return await explained(
         runtime,
         await _principal(runtime, user),
         _permission(runtime, permission),
-        organization_id=await _organization(runtime, organization) if organization else None,
-        resource=await _resource(runtime, resource) if resource else None,
+        organization_id=organization_id,
+        resource=await _resource(runtime, resource, organization_id) if resource else None,
     )
 
 
@@ -116,29 +117,25 @@ def _permission(runtime: "Runtime", permission: str) -> "Permission":
 
 async def _organization(runtime: "Runtime", organization: str) -> "OrganizationId":
     from portico.core.ids import OrganizationId
-    from portico.organizations.services import find_organization
+    from portico.organizations.services import Organizations
 
     if (organization_id := _uuid(organization)) is not None:
         return OrganizationId(organization_id)
-    found = await find_organization(runtime, organization)
-    if found is None:
-        raise CommandRefused(f"there is no organization with the slug {organization!r}")
-    return found
+    return (await Organizations(runtime, runtime.unit()).get_by_slug(organization)).id
 
 
-async def _resource(runtime: "Runtime", resource: str) -> object:
+async def _resource(runtime: "Runtime", resource: str, organization_id: "OrganizationId | None") -> object:
     from portico.feature import FeatureSet
 
     kind, _, text = resource.partition(":")
-    loaders = {
-        name: load for feature in runtime.get(FeatureSet).features for name, load in feature.resources.items()
-    }
+    features = runtime.get(FeatureSet).features
+    loaders = {name: load for feature in features for name, load in feature.resources.items()}
     if kind not in loaders:
         raise CommandRefused(
             f"no feature can find a {kind!r}; known are {', '.join(sorted(loaders)) or 'none'}"
         )
     resource_id = _uuid(text)
-    async with runtime.reads() as session:
+    async with runtime.reads(organization_id) as session:
         found = await loaders[kind](resource_id, session) if resource_id else None
     if found is None:
         raise CommandRefused(f"there is no {kind} {text!r}")

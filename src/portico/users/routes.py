@@ -148,7 +148,10 @@ async def read_user(
 ) -> ProfileResponse:
     """Return a person: oneself, or anybody for who may see people; otherwise there is nobody to be seen."""
     is_self = user_id == principal.id
-    if not is_self and await runtime.get(Authorizer).decide(principal, UserPermission.READ) is not Verdict.ALLOWED:
+    if (
+        not is_self
+        and await runtime.get(Authorizer).decide(principal, UserPermission.READ) is not Verdict.ALLOWED
+    ):
         raise UserNotFound
     account = await users.get_user(UserId(PrincipalId(user_id)))
     conditions.answer(response, account.version)
