@@ -13,10 +13,13 @@ from uuid import uuid4
 
 import httpx2
 
+from portico.alerts.catalogue import FAILED_SIGN_INS
+from portico.alerts.models import Alert
+from portico.alerts.types import AlertStatus
 from portico.api_keys.services import ApiKeys, ServiceAccounts
 from portico.api_keys.services.scopes import delegable
 from portico.api_keys.types import IssuedKey, NewKey, NewServiceAccount
-from portico.core.ids import OrganizationId
+from portico.core.ids import OrganizationId, UserId, new_id
 from portico.credentials.models import PasswordCredential
 from portico.credentials.passwords import Passwords
 from portico.credentials.services import RegistrationTokens, issue_setup_link
@@ -54,6 +57,8 @@ OF_ORGANIZATIONS = (
     "{invitation_id}",
     "{domain_id}",
     "$key",
+    "{alert_id}",
+    "$alert",
     "$slug",
     "$organization",
     "$member",
@@ -86,6 +91,8 @@ class Belongings:
     offer: str
     """Its secret."""
     domain_id: str
+    alert_id: str
+    """About her account, in her organization."""
     by_key: Mapping[str, Credential]
 
 
@@ -176,6 +183,7 @@ class Scene:
             "key_id": self._key_in(template),
             "invitation_id": self._invitation_in(template),
             "domain_id": owned.domain_id if owned else "",
+            "alert_id": owned.alert_id if owned else "",
             "user_id": str(ada.id),
             "session_id": ada.session_id,
             "token_id": self.token_id,
@@ -226,7 +234,10 @@ class Scene:
             "$invitation": lambda: _just(self._owned().invitation_id),
             "$offer": lambda: _just(self._owned().offer),
             "$domain": lambda: _just(self._owned().domain_id),
+            "$alert": lambda: _just(self._owned().alert_id),
             "$key": lambda: _just(self._owned().own_key_id),
+            "$organization_key": lambda: _just(self._owned().organization_key_id),
+            "$service_account": lambda: _just(self._owned().service_account_id),
             "$refresh": lambda: _just(ada.refresh_token),
             "$verify": lambda: self._one_time(TokenPurpose.VERIFY_EMAIL, ada),
             "$reset": lambda: self._one_time(TokenPurpose.RESET_PASSWORD, ada),
@@ -270,6 +281,30 @@ class Scene:
         domain = await Domains(runtime, runtime.unit()).add_domain(where, "engines.example.com", actor=actor)
         runtime.provide(Resolver, Zone(record_value(domain.challenge)))
         return str(domain.id)
+
+    async def _alert(self, where: OrganizationId, user_id: UserId) -> str:
+        """Raise an alert; what it is about is nobody's affair but Ada's, her organization's and the platform's."""
+        now, entry = self.runtime.clock.now(), new_id()
+        row = {
+            "id": new_id(),
+            "rule": FAILED_SIGN_INS.name,
+            "severity": FAILED_SIGN_INS.severity,
+            "organization_id": where,
+            "subject_type": "user",
+            "subject_id": user_id,
+            "group_key": "0" * 64,
+            "first_entry_id": entry,
+            "last_entry_id": entry,
+            "count": 10,
+            "details": {},
+            "first_at": now,
+            "last_at": now,
+            "raised_at": now,
+            "status": AlertStatus.OPEN,
+        }
+        async with self.runtime.unit() as unit:
+            unit.session.add(Alert(**row))
+        return str(row["id"])
 
     async def _made_belongings(self) -> Belongings:
         """Make Ada's organization and keys, also those by which she asks: one with every scope, and a narrow one."""
@@ -315,6 +350,7 @@ class Scene:
             offer_id=offer_id,
             offer=offer,
             domain_id=await self._domain(where, actor),
+            alert_id=await self._alert(where, ada.id),
             by_key=by_key,
         )
 

@@ -31,4 +31,4 @@ async def sweep(run: JobRun) -> None:
 
 
 SCHEDULES = (Schedule(sweep, every=timedelta(hours=1)),)
-PERIODICS = (Periodic("alerts.follower", timedelta(seconds=1), follow),)
+PERIODICS = (Periodic("alerts.follower", timedelta(seconds=0.5), follow),)
