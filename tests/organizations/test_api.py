@@ -68,7 +68,7 @@ class TestMaking:
     async def test_name_refused(self, ada: Caller, name: str) -> None:
         await ada.ask("POST", PATH, 422, json={"name": name})
 
-    @pytest.mark.bar("CHECK-17")
+    @pytest.mark.bar("CHECK-17", "ASVS-8.2.3")
     @pytest.mark.parametrize(
         "field", ["id", "created_by", "owner_id", "disabled_at", "deleted_at", "version", "roles", "slug_key"]
     )
@@ -76,6 +76,14 @@ class TestMaking:
         for method, path in (("POST", PATH), ("PATCH", at(acme)), ("PATCH", at(acme, "/settings"))):
             answer = await ada.ask(method, path, 422, json={"name": "Sound", field: "1"})
             assert field in {fault["field"].rpartition(".")[2] for fault in answer["errors"]}
+
+    async def test_sent_twice_it_is_one(self, ada: Caller) -> None:
+        headers = {"Idempotency-Key": "one-and-the-same"}
+
+        made = [await ada.ask("POST", PATH, json={"name": "Acme"}, headers=headers) for _ in range(2)]
+
+        assert made[0] == made[1]
+        assert len((await ada.ask("GET", PATH))["data"]) == 1
 
 
 class TestLimits:
@@ -129,7 +137,7 @@ class TestNaming:
 
 
 class TestOutsiders:
-    @pytest.mark.bar("ASVS-8.2.2", "CVE-2025-64431")
+    @pytest.mark.bar("ASVS-8.2.2", "ASVS-8.4.1", "CVE-2025-64431")
     async def test_nothing_is_there(
         self, ada: Caller, eve: Caller, acme: TestOrganization, organizations: TestOrganizations
     ) -> None:

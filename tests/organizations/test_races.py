@@ -156,6 +156,7 @@ async def test_limit_holds_however_many_at_once(runtime: Runtime, trio: list[Acc
     assert refused == [None, None, *[TooManyOrganizations] * 3]
 
 
+@pytest.mark.bar("ASVS-8.3.1")
 async def test_rights_are_asked_again_under_the_lock(
     runtime: Runtime, trio: list[Account], organizations: TestOrganizations
 ) -> None:
