@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 LEASES = {
     "portico_workers": ("lease_until",),
     "portico_jobs": ("claimed_until",),
+    "portico_leases": ("expires_at",),
 }
 """What runs by the database's own clock: a test lets time pass there by moving it back."""
 
