@@ -18,6 +18,7 @@ from tests.organizations.stage import BOB, Stage
 from tests.organizations.test_domains import Zone
 from tests.sessions.people import PASSWORD, add_person
 from tests.web.browser import Browser, Page
+from tests.web.test_structure import faults_of
 
 pytestmark = pytest.mark.anyio
 
@@ -74,6 +75,7 @@ async def test_a_stranger_signs_in_with_the_invitation_kept_and_accepts(
     offer = await browser.submit(wrong, "/login", username=BOB, password=PASSWORD)
     done = await browser.submit(offer, "/invitations/accept")
 
+    assert [fault for each in (page, login, wrong, offer, done) for fault in faults_of(each)] == []
     assert page.heading == "Join Acme"
     assert stage.ada.address in page.words
     assert "Administrator" in page.words
@@ -106,6 +108,7 @@ async def test_somebody_new_signs_up_and_is_in(stage: Stage, browser: Browser) -
     weak = await browser.submit(form, "/signup", password="password1")
     done = await browser.submit(weak, "/signup", password=NEW, full_name="Carol")
 
+    assert [fault for each in (form, weak) for fault in faults_of(each)] == []
     assert "join Acme" in form.words
     assert CAROL in form.words
     assert CAROL in weak.words
@@ -131,6 +134,7 @@ async def test_somebody_else_is_told_so(stage: Stage, browser: Browser) -> None:
     await enter(browser, BOB)
     page = await browser.open(path)
 
+    assert list(faults_of(page)) == []
     assert CAROL in page.words
     assert BOB in page.words
     assert [form.get("action") for form in page.forms()] == ["/logout"]
@@ -149,6 +153,7 @@ async def test_an_unproven_address_is_to_be_confirmed_first(stage: Stage, browse
     mails = len(stage.mails.to(CAROL))
     await browser.submit(page, "/account/email/resend")
 
+    assert list(faults_of(page)) == []
     assert "Confirm first" in page.words
     assert "/invitations/accept" not in [form.get("action") for form in page.forms()]
     assert len(stage.mails.to(CAROL)) == mails + 1
@@ -170,6 +175,7 @@ async def test_open_invitations_are_listed_without_a_link(stage: Stage, browser:
     done = await browser.submit(listed, "/invitations/accept")
     empty = await browser.open("/invitations")
 
+    assert [fault for each in (listed, empty) for fault in faults_of(each)] == []
     assert anonymous.path == "/login"
     assert "Acme" in listed.words
     assert "joined" in done.status_line()
@@ -212,6 +218,7 @@ async def test_an_administrator_invites_sends_again_and_withdraws(stage: Stage, 
     again = await browser.submit(sent, f"{base}/resend")
     withdrawn = await browser.submit(again, f"{base}/revoke")
 
+    assert [fault for each in (page, wrong, sent, withdrawn) for fault in faults_of(each)] == []
     assert page.heading == "Acme"
     assert wrong.status == 422
     assert CAROL in sent.words
@@ -238,6 +245,7 @@ async def test_an_administrator_proves_a_domain_and_lets_people_join(stage: Stag
     stopped = await browser.submit(joining, f"{base}/joining", role="-")
     removed = await browser.submit(stopped, f"{base}/remove")
 
+    assert [fault for each in (page, refused, early, verified, removed) for fault in faults_of(each)] == []
     assert (refused.status, early.status) == (422, 409)
     assert "not in DNS yet" in early.alert()
     assert "verified" in verified.status_line()

@@ -34,6 +34,15 @@ FIELDS = {
     "/account/devices/end-others": {},
     "/account/security/resolve": {"alert_id": "0" * 32},
     "/impersonation/end": {},
+    "/invitations/accept": {"token": "poi_x"},
+    "/invitations/decline": {"token": "poi_x"},
+    "/account/organizations/{organization_id}/invitations": {"email": "eve@example.com"},
+    "/account/organizations/{organization_id}/invitations/resend": {"invitation_id": "0" * 32},
+    "/account/organizations/{organization_id}/invitations/revoke": {"invitation_id": "0" * 32},
+    "/account/organizations/{organization_id}/domains": {"domain": "evil.example"},
+    "/account/organizations/{organization_id}/domains/verify": {"domain_id": "0" * 32},
+    "/account/organizations/{organization_id}/domains/joining": {"domain_id": "0" * 32, "role": "admin"},
+    "/account/organizations/{organization_id}/domains/remove": {"domain_id": "0" * 32},
 }
 
 FOREIGN: list[Mapping[str, str]] = [
