@@ -30,6 +30,7 @@ from benchmarks.audit import price_of_the_trail
 from benchmarks.figures import Figure, Plan, at_most
 from benchmarks.load import Answer, Result, Script, request, run
 from benchmarks.servers import Server, bare_server, portico, portico_environment, portico_server
+from benchmarks.tenants import price_of_isolation
 
 API = "/api/v1"
 PASSWORD = "correct horse battery staple 42"
@@ -88,6 +89,7 @@ def measure_afterwards(database: str, plan: Plan) -> list[Figure]:
         figures += jobs_a_second(database, plan.jobs, embedded, how="embedded")
         figures += webhooks_a_second(database, folder, embedded)
         figures += price_of_the_trail(database, plan, environment())
+        figures += price_of_isolation(database, plan, environment())
         if database == "postgresql":
             figures += _by_celery(database, plan, folder, environment())
     return figures
