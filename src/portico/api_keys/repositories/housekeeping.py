@@ -1,10 +1,10 @@
 """SQL of what is done with keys now and then: uses noted, reminders, ends, forgetting."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import case, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, or_, select, update
 
 from portico.access.models import PrincipalRow, TenantGrant
 from portico.access.types import OrganizationRole
@@ -46,15 +46,14 @@ class HousekeepingRepository(Repository[ApiKey]):
         return int((await self.session.execute(statement)).scalar() or 0)
 
     async def list_to_remind(self, now: datetime, limit: int) -> Sequence[ApiKey]:
-        """Return living keys of whose end somebody is to be told by now; nobody else gets them before the commit."""
-        query = (
-            select(ApiKey)
-            .where(ApiKey.remind_at <= now, living(now), ApiKey.replaced_by.is_(None))
-            .order_by(ApiKey.remind_at, ApiKey.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+        """Return living keys of whose end somebody is to be told by now."""
+        query = select(ApiKey).where(_is_to_remind(now)).order_by(ApiKey.remind_at, ApiKey.id).limit(limit)
         return (await self.session.scalars(query)).all()
+
+    async def claim_to_remind(self, key_ids: Collection[UUID], now: datetime) -> Sequence[ApiKey]:
+        """Return those of the keys for which that is so still; nobody else gets them before the commit."""
+        query = select(ApiKey).where(ApiKey.id.in_(key_ids), _is_to_remind(now)).order_by(ApiKey.id)
+        return (await self.session.scalars(query.with_for_update(skip_locked=True))).all()
 
     async def name_of(self, organization_id: UUID) -> str | None:
         """Return what an organization is called."""
@@ -104,3 +103,7 @@ class HousekeepingRepository(Repository[ApiKey]):
         dead = select(ApiKey.id).where(ApiKey.revoked_at < before).limit(limit)
         statement = delete(ApiKey).where(ApiKey.id.in_(dead)).returning(ApiKey.id)
         return len((await self.session.execute(statement)).all())
+
+
+def _is_to_remind(now: datetime) -> ColumnElement[bool]:
+    return and_(ApiKey.remind_at <= now, living(now), ApiKey.replaced_by.is_(None))

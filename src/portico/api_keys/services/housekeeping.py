@@ -6,7 +6,7 @@ from portico.api_keys.events import ApiKeyExpired
 from portico.api_keys.repositories import HousekeepingRepository, KeyRepository
 from portico.api_keys.repositories.keys import among
 from portico.api_keys.services.believed import BelievedKeys
-from portico.api_keys.services.notices import remind_of_end
+from portico.api_keys.services.notices import remind_of_end, responsible_for
 from portico.api_keys.services.scopes import next_reminder
 from portico.api_keys.settings import ApiKeysSettings
 from portico.api_keys.types import KeyEnd
@@ -43,18 +43,24 @@ async def note_use(runtime: Runtime) -> int:
 async def remind_of_ends(runtime: Runtime) -> int:
     """Send what reminders are due, each once; return how many keys were told of."""
     told = 0
-    while True:
-        async with (unit := runtime.unit()):
-            now = runtime.clock.now()
-            keys = HousekeepingRepository(unit.session)
-            due = await keys.list_to_remind(now, BATCH)
-            for key in due:
-                key.remind_at = next_reminder(runtime, key.expires_at, now)
-                await remind_of_end(runtime, unit, key)
-            await keys.flush()
-        told += len(due)
-        if len(due) < BATCH:
-            return told
+    while (batch := await _remind_some(runtime)) > 0:
+        told += batch
+    return told
+
+
+async def _remind_some(runtime: Runtime) -> int:
+    now = runtime.clock.now()
+    async with runtime.reads() as session:
+        due = await HousekeepingRepository(session).list_to_remind(now, BATCH)
+    people = {key.id: await responsible_for(runtime, key) for key in due}
+    async with (unit := runtime.unit()):
+        keys = HousekeepingRepository(unit.session)
+        ours = await keys.claim_to_remind(list(people), now)
+        for key in ours:
+            key.remind_at = next_reminder(runtime, key.expires_at, now)
+            await remind_of_end(runtime, unit, key, people[key.id])
+        await keys.flush()
+    return len(ours)
 
 
 async def expire_keys(runtime: Runtime) -> int:

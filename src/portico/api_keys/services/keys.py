@@ -46,6 +46,7 @@ from portico.http.authentication import Principal
 from portico.http.pagination import Cursors, Page, PageQuery
 from portico.messaging import EventBus
 from portico.runtime import Runtime
+from portico.users.errors import UserNotFound
 from portico.users.services import Users
 
 type VersionCheck = Callable[[int], None]
@@ -213,9 +214,10 @@ class ApiKeys:
         where = OrganizationId(seen.organization_id) if seen.organization_id else None
         if where is not None:
             await require_standing(self._runtime, actor, where)
+        if seen.principal_id is None:
+            raise ApiKeyOver  # a honeytoken is nobody's to rotate
         async with self._unit:
-            if where is not None:
-                await Tenants(self._runtime, self._unit).lock(where)
+            await self._lock(where, seen.kind, PrincipalId(seen.principal_id))
             old = await self._locked(key_id, belonging)
             self._refuse_over(old)
             if old.replaced_by is not None:
@@ -236,7 +238,7 @@ class ApiKeys:
     async def _replaced(self, old: ApiKey, overlap: timedelta, actor: Principal) -> IssuedKey:
         runtime, now = self._runtime, self._runtime.clock.now()
         if old.expires_at is None:
-            raise ApiKeyOver  # a honeytoken, and those are nobody's to rotate
+            raise ApiKeyOver  # as above
         settings = runtime.section(ApiKeysSettings)
         row, text = self._new_row(
             kind=old.kind,
@@ -305,7 +307,9 @@ class ApiKeys:
         if where is not None:
             await Tenants(self._runtime, self._unit).lock(where)
         if kind is KeyKind.PERSONAL:
-            await Users(self._runtime, self._unit).get_user(UserId(holder_id))
+            person = await Users(self._runtime, self._unit).get_user(UserId(holder_id))
+            if not person.is_active:  # switched off since the request was let in; his keys have just ended
+                raise UserNotFound
         elif kind is KeyKind.SERVICE_ACCOUNT and where is not None:
             accounts = ServiceAccountRepository(self._unit.session)
             await accounts.get_account(where, holder_id, lock=True)

@@ -28,13 +28,22 @@ async def tell_of_new_key(runtime: Runtime, unit: Unit, key: ApiKey) -> None:
         await _send(runtime, unit, person, key, "api_key_created")
 
 
-async def remind_of_end(runtime: Runtime, unit: Unit, key: ApiKey) -> None:
-    """Mail that a key ends soon: to its person; of an organization's to its maker and its owners (V6.4.5)."""
+async def responsible_for(runtime: Runtime, key: ApiKey) -> list[Account]:
+    """Return who is to be told that a key ends: its person; of an organization's its maker and its owners.
+
+    Call before the unit is opened: nobody's row is locked here, for others lock people before keys.
+    """
     ids = [key.principal_id]
     if key.kind is not KeyKind.PERSONAL and key.organization_id is not None:
-        owners = HousekeepingRepository(unit.session)
-        ids = [key.created_by, *await owners.list_owners(key.organization_id, MOST_OWNERS)]
-    for person in await _people(runtime, unit, ids):
+        async with runtime.reads() as session:
+            owners = await HousekeepingRepository(session).list_owners(key.organization_id, MOST_OWNERS)
+        ids = [key.created_by, *owners]
+    return await _people(runtime, runtime.unit(), ids)
+
+
+async def remind_of_end(runtime: Runtime, unit: Unit, key: ApiKey, people: Sequence[Account]) -> None:
+    """Mail these people that a key ends soon (ASVS 5.0 V6.4.5)."""
+    for person in people:
         await _send(runtime, unit, person, key, "api_key_expires")
 
 
