@@ -101,9 +101,10 @@ async def _rule_lines(runtime: "Runtime") -> list[str]:
     for rule in rules.by_name.values():
         counting, total = rule.counting, raised.get(rule.name)
         counted = f"{counting.count} in" if isinstance(counting, Threshold) else "new within"
+        window = f"{counting.window.days} days" if counting.window.days else str(counting.window)
         told = ", ".join(rule.tells) or "nobody"
         lines.append(
-            f"{rule.name}  {rule.severity}  {counted} {counting.window}  mails {told}"
+            f"{rule.name}  {rule.severity}  {counted} {window}  mails {told}"
             f"  raised {total.raised if total else 0}, open {total.open if total else 0}"
             f"{'  off' if rule.name in rules.silent else ''}"
         )
