@@ -35,6 +35,7 @@ test-nginx: dev-env ## restart two nodes behind a real nginx, twenty rounds unde
 
 faults: dev-env ## kill it 10,000 times on each database, and look what is left (ARGS="--points 500")
 	@$(bin)/python -m tests.faults $(ARGS)
+	@$(bin)/python -m tests.faults.storm
 
 lint: dev-env ## check style and formatting
 	@$(bin)/ruff check $(checked)

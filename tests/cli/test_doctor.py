@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
+from portico.core.ids import new_id
+from portico.testing import services
 from tests.cli.conftest import Portico
 
 
@@ -53,3 +57,24 @@ def test_redis_away(portico: Portico, database: dict[str, str]) -> None:
 
     assert outcome.status == 1
     assert "redis" in failing(outcome.out)
+
+
+@pytest.mark.bar("ASVS-13.2.2")
+def test_production_that_serves_as_a_superuser(portico: Portico) -> None:
+    name = f"doctor_{new_id().hex[-12:]}"
+    database = {"DATABASE__URL": services.create_database(name)}
+    production = {
+        "ENVIRONMENT": "production",
+        "PUBLIC_URL": "https://id.example.com",
+        "SECRET_KEY": "Jw8fKq2vT5zXb9LmN3rYc7HdP4sG6uEa",
+        "MAIL__URL": "file:///tmp/portico-mails",
+    }
+    try:
+        portico("migrate", **database)
+        elsewhere, outcome = portico("doctor", **database), portico("doctor", **database, **production)
+    finally:
+        services.drop_database(name)
+
+    assert "privileges" in failing(outcome.out)
+    assert "is a superuser" in outcome.out
+    assert "privileges" not in failing(elsewhere.out)
