@@ -126,6 +126,7 @@ class Scene:
             "deactivated": await scene._deactivated(),
         }
         await scene.renew("ada", "bob", "grace")
+        scene.belongings = await scene._made_belongings()
         return scene
 
     async def renew(self, *names: str) -> None:
@@ -217,6 +218,8 @@ class Scene:
         return await self._word(given, caller) if isinstance(given, str) and given.startswith("$") else given
 
     async def _word(self, word: str, caller: str) -> str:
+        if word in OF_ORGANIZATIONS:
+            self.belongings = self.belongings or await self._made_belongings()
         whose = self.people[{"other": "bob", "superuser": "grace"}.get(caller, "ada")]
         ada = self.people["ada"]
         words: dict[str, Callable[[], Awaitable[str]]] = {
