@@ -113,8 +113,8 @@ async def test_a_name_full_of_markup_stays_text_on_every_page(
 @pytest.mark.bar("ASVS-1.2.1", "ASVS-3.2.2")
 @pytest.mark.parametrize(
     "path",
-    ["/login?next={0}", "/signup?invitation={0}", "/reset?token={0}", "/verify?token={0}", "/setup?token={0}", "/invitations?token={0}",
-     "/login?lang={0}", "/?{0}={0}", "/{0}"],
+    ["/login?next={0}", "/signup?invitation={0}", "/reset?token={0}", "/verify?token={0}", "/setup?token={0}",
+     "/invitations?token={0}", "/login?lang={0}", "/?{0}={0}", "/{0}"],
 )  # fmt: skip
 async def test_an_address_full_of_markup_stays_text(browser: Browser, path: str) -> None:
     page = await browser.open(path.format(quote(POLYGLOT, safe="")))

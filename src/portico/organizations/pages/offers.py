@@ -90,7 +90,7 @@ async def accept(request: Request, runtime: RuntimeDep, principal: PrincipalDep,
         else:
             joined = await answers.accept(_chosen(answer), principal=principal)
     except PorticoError as refusal:
-        return refused(request, OVER, Form(), refusal)
+        return _over(request, refusal)
     await _enter(runtime, principal, joined)
     return see_other(request, HOME, mark("Welcome! You have joined."))
 
@@ -109,8 +109,14 @@ async def decline(request: Request, runtime: RuntimeDep, principal: PrincipalDep
         else:
             await answers.decline(_chosen(answer), principal=principal)
     except PorticoError as refusal:
-        return refused(request, OVER, Form(), refusal)
+        return _over(request, refusal)
     return see_other(request, HOME, mark("You have declined the invitation."))
+
+
+def _over(request: Request, refusal: PorticoError) -> Response:
+    """Say why; the page has no field that a fault could lead to."""
+    refusal.errors = ()
+    return refused(request, OVER, Form(), refusal)
 
 
 def _chosen(answer: PageAnswer) -> UUID:
@@ -125,7 +131,7 @@ async def _show_offer(request: Request, runtime: Runtime, token: str) -> Respons
             raise InvitationInvalid
         offer = await InvitationAnswers(runtime, runtime.unit()).peek(token)
     except PorticoError as refusal:
-        return refused(request, OVER, Form(), refusal)
+        return _over(request, refusal)
     guest, own_email = await _guest_of(request, runtime, offer)
     context: dict[str, Any] = {
         "offer": offer,
