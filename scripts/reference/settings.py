@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from portico.app import default_features
 from portico.composition import sections_of
-from portico.core.settings import Settings, compose_settings
+from portico.core.settings import Settings, SettingsGroup, compose_settings
 from portico.core.settings_sources import setting_fields
 from scripts.reference.markdown import cell, code, described, is_union, page, table, titled
 
@@ -96,6 +96,8 @@ def kind_in_words(kind: Any, bounds: Sequence[Any] = ()) -> str:
         return "map of " + " to ".join(map(kind_in_words, parts))
     if origin in {tuple, frozenset}:
         return f"list of {kind_in_words(parts[0])}"
+    if isinstance(kind, type) and issubclass(kind, SettingsGroup):
+        return "group of " + ", ".join(code(name) for name in kind.model_fields)
     return KINDS[kind] + bounds_in_words(bounds)
 
 

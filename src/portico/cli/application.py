@@ -23,6 +23,7 @@ OWN_COMMANDS = (
     "portico.organizations.commands",
     "portico.api_keys.commands",
     "portico.webhooks.commands",
+    "portico.audit.commands",
     "portico.alerts.commands",
 )
 """By module, because importing Portico's features takes longer than `--help` may."""

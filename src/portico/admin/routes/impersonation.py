@@ -15,8 +15,8 @@ from portico.http.dependencies import PrincipalDep, RuntimeDep
 from portico.http.markers import without_idempotency
 from portico.http.problems import describes
 from portico.runtime import Runtime
+from portico.sessions.entering import set_page_cookie
 from portico.sessions.errors import OwnAccount, PersonInactive, ReasonInvalid
-from portico.sessions.pages.entering import set_page_cookie
 from portico.sessions.permissions import SessionPermission
 from portico.sessions.schemas import ImpersonationRequest, ImpersonationResponse
 from portico.sessions.services import StartedImpersonation

@@ -21,7 +21,7 @@ from portico.api_keys.types import Belonging, IssuedKey, NewServiceAccount
 from portico.core.errors import PorticoError
 from portico.http.access import requires
 from portico.http.markers import limited, without_idempotency
-from portico.organizations.pages.frame import HOME, OrganizationPage
+from portico.organizations.organization_pages import HOME, OrganizationPage
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.types import OrganizationFacts
 from portico.users.types import Account

@@ -12,7 +12,7 @@ from portico.core.errors import PorticoError
 from portico.http.access import requires
 from portico.http.markers import limited, without_idempotency
 from portico.http.schemas import RequestModel
-from portico.organizations.pages.frame import HOME, OrganizationPage
+from portico.organizations.organization_pages import HOME, OrganizationPage
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.schemas.invitations import MEMBER, InvitationListQuery, InviteRequest
 from portico.organizations.services.invitations import Invitations, NewInvitation

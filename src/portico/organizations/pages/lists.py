@@ -13,7 +13,7 @@ from portico.core.ids import OrganizationId
 from portico.http.access import requires
 from portico.http.markers import without_idempotency
 from portico.http.schemas import RequestModel
-from portico.organizations.pages.frame import HOME, titles_of
+from portico.organizations.organization_pages import HOME, titles_of
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.schemas import CreateOrganizationRequest, OrganizationListQuery
 from portico.organizations.services import (

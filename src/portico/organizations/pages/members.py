@@ -16,7 +16,7 @@ from portico.http.markers import without_idempotency
 from portico.http.pagination import MAX_CURSOR
 from portico.http.schemas import RequestModel, Text
 from portico.organizations.errors import MemberNotFound, NothingTicked
-from portico.organizations.pages.frame import HOME, OrganizationPage
+from portico.organizations.organization_pages import HOME, OrganizationPage
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.schemas import MemberListQuery
 from portico.organizations.services import Members

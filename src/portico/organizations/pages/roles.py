@@ -12,7 +12,7 @@ from portico.core.errors import PorticoError
 from portico.http.access import requires
 from portico.http.markers import without_idempotency
 from portico.organizations.naming import parse_name, suggested_slug
-from portico.organizations.pages.frame import HOME, OrganizationPage
+from portico.organizations.organization_pages import HOME, OrganizationPage
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.services import Roles, no_check
 from portico.organizations.types import OrganizationFacts

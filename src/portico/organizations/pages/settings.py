@@ -13,7 +13,7 @@ from portico.http.access import requires
 from portico.http.markers import limited, without_idempotency
 from portico.http.schemas import RequestModel
 from portico.organizations.errors import NotConfirmed
-from portico.organizations.pages.frame import HOME, OrganizationPage
+from portico.organizations.organization_pages import HOME, OrganizationPage
 from portico.organizations.pages.members import PageMember
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.schemas import MemberListQuery, UpdateOrganizationRequest

@@ -11,7 +11,7 @@ from portico.core.errors import PorticoError
 from portico.http.access import requires
 from portico.http.markers import without_idempotency
 from portico.organizations.errors import TeamNotFound
-from portico.organizations.pages.frame import HOME, OrganizationPage
+from portico.organizations.organization_pages import HOME, OrganizationPage
 from portico.organizations.pages.members import ROLE, PageMember
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.schemas import CreateTeamRequest, MemberListQuery, TeamListQuery, UpdateTeamRequest

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from portico.http.access import public
 from portico.http.dependencies import MaybePrincipalDep, RuntimeDep, service
 from portico.http.markers import without_idempotency
-from portico.sessions.pages.entering import left, set_page_cookie
+from portico.sessions.entering import left, set_page_cookie
 from portico.sessions.services import Impersonations
 from portico.web.redirects import HOME
 from portico.web.rendering import see_other

@@ -12,7 +12,7 @@ from portico.credentials.services import PasswordChange
 from portico.credentials.settings import CredentialsSettings
 from portico.http.access import requires
 from portico.http.markers import limited, without_idempotency
-from portico.sessions.pages.entering import present_session, set_page_cookie
+from portico.sessions.entering import present_session, set_page_cookie
 from portico.sessions.services import PageSessions
 from portico.users.account_pages import AccountPage
 from portico.users.types import Account

@@ -14,8 +14,8 @@ from portico.http.dependencies import MaybePrincipalDep, RuntimeDep
 from portico.http.markers import limited, without_idempotency
 from portico.runtime import Runtime
 from portico.sessions.dependencies import SessionsDep, SignInDep
+from portico.sessions.entering import entered, left, present_session
 from portico.sessions.errors import EmailNotVerified
-from portico.sessions.pages.entering import entered, left, present_session
 from portico.sessions.schemas import PageLogin
 from portico.sessions.types import Transport
 from portico.users.settings import UsersSettings

@@ -19,7 +19,7 @@ from portico.http.access import find_principal, public
 from portico.http.dependencies import RuntimeDep
 from portico.http.markers import limited, without_idempotency
 from portico.runtime import Runtime
-from portico.sessions.pages.entering import entered, present_session
+from portico.sessions.entering import entered, present_session
 from portico.sessions.schemas import PageVerification
 from portico.sessions.services import PageSessions
 from portico.sessions.types import AuthMethod
