@@ -13,9 +13,9 @@ from portico.mail.captured import CapturedMail
 from portico.organizations.domain_names import domain_of, parse_domain
 from portico.organizations.errors import DomainRefused
 from portico.organizations.jobs import recheck_domains
-from portico.organizations.models import Domain
+from portico.organizations.models import Departure, Domain, Invitation
 from portico.organizations.resolving import DnsAway, Resolver
-from portico.organizations.services import Members
+from portico.organizations.services import Members, OrganizationLifecycle
 from portico.testing.jobs import do_job, run_due_jobs
 from portico.testing.organizations import acting_as
 from portico.users.addresses import parse_address
@@ -433,3 +433,20 @@ async def test_an_address_that_was_only_asserted_joins_nowhere(stage: Stage, zon
     await run_due_jobs(stage.runtime)
 
     assert await stage.roles_of(dora) is None
+
+
+async def test_erasing_an_organization_leaves_no_domain_invitation_or_departure(
+    stage: Stage, zone: Zone
+) -> None:
+    await proven(stage, zone)
+    await stage.invite()
+    await stage.organizations.join(stage.acme, stage.bob)
+    owner = acting_as(stage.ada.id)
+    await Members(stage.runtime, stage.runtime.unit()).remove_member(stage.acme.id, stage.bob.id, actor=owner)
+    before = [await count(stage.runtime, kind) for kind in (Domain, Invitation, Departure)]
+    await stage.organizations.delete(stage.acme)
+    stage.clock.advance(timedelta(days=30))
+    await OrganizationLifecycle(stage.runtime, stage.runtime.unit()).erase(stage.acme.id)
+
+    assert before == [1, 1, 1]
+    assert [await count(stage.runtime, kind) for kind in (Domain, Invitation, Departure)] == [0, 0, 0]

@@ -39,6 +39,7 @@ class DomainResponse(ResponseModel):
     role: RoleText
     """As what."""
     created_at: datetime
+    version: int
 
     @classmethod
     def of(cls, facts: DomainFacts) -> Self:
@@ -53,6 +54,7 @@ class DomainResponse(ResponseModel):
             joins_automatically=facts.joins_automatically,
             role=facts.role,
             created_at=facts.created_at,
+            version=facts.version,
         )
 
 

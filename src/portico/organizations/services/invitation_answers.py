@@ -81,11 +81,11 @@ class InvitationAnswers(Acts):
         """
         known = await self._find_by_token(token)
         async with self._unit:
-            row, account = await self._locked_for(known, principal)
+            organization, row, account = await self._locked_for(known, principal)
             if row.secret_hash != hash_of(token):  # sent again since
                 raise InvitationInvalid
             self._check_guest(row, account)
-            return await self._accept(row, account, principal)
+            return await self._accept(organization, row, account, principal)
 
     async def accept(self, invitation_id: UUID, *, principal: Principal) -> OrganizationId:
         """Make the caller a member, whose proven address the invitation is for.
@@ -96,10 +96,10 @@ class InvitationAnswers(Acts):
         """
         known = await self._find_own(invitation_id, principal)
         async with self._unit:
-            row, account = await self._locked_for(known, principal)
+            organization, row, account = await self._locked_for(known, principal)
             if not _is_for(row, account):
                 raise InvitationNotFound
-            return await self._accept(row, account, principal)
+            return await self._accept(organization, row, account, principal)
 
     async def decline_by_token(self, token: str, *, principal: Principal) -> None:
         """Answer no.
@@ -109,7 +109,7 @@ class InvitationAnswers(Acts):
         """
         known = await self._find_by_token(token)
         async with self._unit:
-            row, account = await self._locked_for(known, principal)
+            _, row, account = await self._locked_for(known, principal)
             if row.secret_hash != hash_of(token):
                 raise InvitationInvalid
             self._check_guest(row, account)
@@ -123,7 +123,7 @@ class InvitationAnswers(Acts):
         """
         known = await self._find_own(invitation_id, principal)
         async with self._unit:
-            row, account = await self._locked_for(known, principal)
+            _, row, account = await self._locked_for(known, principal)
             if not _is_for(row, account):
                 raise InvitationNotFound
             await self._decline(row, principal)
@@ -169,9 +169,10 @@ class InvitationAnswers(Acts):
         )
         await self._emit(event)
 
-    async def _accept(self, row: Invitation, account: Account, principal: Principal) -> OrganizationId:
+    async def _accept(
+        self, organization: Organization, row: Invitation, account: Account, principal: Principal
+    ) -> OrganizationId:
         organization_id = OrganizationId(row.organization_id)
-        organization = await OrganizationRepository(self._unit.session).get_living(organization_id)
         self._check_open(row, organization)
         if await MembershipRepository(self._unit.session).exists_membership(organization_id, account.id):
             raise AlreadyMember
@@ -208,11 +209,12 @@ class InvitationAnswers(Acts):
             raise InvitationNotFound
         return row
 
-    async def _locked_for(self, known: Invitation, principal: Principal) -> tuple[Invitation, Account]:
+    async def _locked_for(
+        self, known: Invitation, principal: Principal
+    ) -> tuple[Organization, Invitation, Account]:
         await Tenants(self._runtime, self._unit).lock(OrganizationId(known.organization_id))
         account = await Users(self._runtime, self._unit).get_user(UserId(principal.id))
-        _, row = await self._lock_rows(known)
-        return row, account
+        return *await self._lock_rows(known), account
 
     async def _lock_rows(self, known: Invitation) -> tuple[Organization, Invitation]:
         organization = await self._locked(OrganizationId(known.organization_id))
