@@ -14,6 +14,8 @@ from tests.organizations.conftest import Caller
 pytestmark = pytest.mark.anyio
 
 PATH = "/organizations"
+SQLITE_ONLY = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For what no database decides."""
 
 
 def at(organization: TestOrganization, rest: str = "") -> str:
@@ -24,6 +26,7 @@ async def make(caller: Caller, name: str = "Acme", **more: Any) -> Any:
     return await caller.ask("POST", PATH, json={"name": name, **more})
 
 
+@SQLITE_ONLY
 class TestMaking:
     async def test_maker_owns_it(self, ada: Caller) -> None:
         made = await make(ada, "Zoë & Söhne")
@@ -86,6 +89,7 @@ class TestMaking:
         assert len((await ada.ask("GET", PATH))["data"]) == 1
 
 
+@SQLITE_ONLY
 class TestLimits:
     @pytest.fixture
     def settings_overrides(self, settings_overrides: dict[str, Any]) -> dict[str, Any]:
@@ -98,6 +102,7 @@ class TestLimits:
         assert await ada.refused("POST", PATH, 409, json={"name": "Three company"}) == "organization_limit"
 
 
+@SQLITE_ONLY
 class TestClosedToPeople:
     @pytest.fixture
     def settings_overrides(self, settings_overrides: dict[str, Any]) -> dict[str, Any]:
@@ -269,6 +274,7 @@ class TestMembers:
         assert (await bob.ask("GET", PATH))["data"] == []
 
 
+@SQLITE_ONLY
 class TestOwners:
     async def test_last_one_stays(self, ada: Caller, bob: Caller, acme: TestOrganization) -> None:
         assert await ada.refused("POST", at(acme, "/leave"), 409) == "last_owner"
@@ -363,6 +369,7 @@ class TestRoles:
         assert not [name for name in words if name.startswith("platform:") or ":self:" in name]
 
 
+@SQLITE_ONLY
 class TestTeams:
     async def test_roles_of_the_team(
         self, ada: Caller, bob: Caller, acme: TestOrganization, organizations: TestOrganizations
@@ -445,6 +452,7 @@ class TestSettings:
         assert code == "sign_in_method_unknown"
 
 
+@SQLITE_ONLY
 class TestTrail:
     async def test_own_part_only(
         self, ada: Caller, eve: Caller, acme: TestOrganization, organizations: TestOrganizations

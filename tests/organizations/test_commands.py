@@ -49,6 +49,7 @@ def call(line: Line) -> Callable[..., str]:
     return call
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_whole_life(call: Callable[..., str], line: Line) -> None:
     line.run(lambda runtime: add_person(runtime, "ada@example.org"))
     line.run(lambda runtime: add_person(runtime, "bob@example.org"))

@@ -13,7 +13,8 @@ from portico.testing.organizations import TestOrganization, TestOrganizations
 from portico.users.types import Account
 from tests.sessions.people import PAGE_COOKIE, PASSWORD, add_person, sign_in_by_page
 
-pytestmark = pytest.mark.anyio
+# What the database decides is asked below the pages.
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_kind", ["sqlite"])]
 
 HOME = "/account/organizations"
 

@@ -30,6 +30,13 @@ _MEMBER: tuple[Any, ...] = (
     Membership.joined_at,
 )
 
+_OF_MEMBER = and_(
+    EmailAddress.user_id == Membership.user_id,
+    EmailAddress.is_primary,
+    EmailAddress.released_at.is_not_distinct_from(User.deleted_at),
+)
+"""The address of somebody whose row is joined: a deleted person let go of his in the moment of the deletion."""
+
 
 class MembershipRepository(Repository[Membership]):
     """The memberships."""
@@ -112,21 +119,17 @@ class MembershipRepository(Repository[Membership]):
 
     async def list_members(
         self, organization_id: UUID, query: MemberListQuery, cursors: Cursors
-    ) -> Slice[Any]:
-        """Return one page of members, the first joined first; by cursor it costs the same at any depth."""
-        statement = _members(organization_id)
-        counted = select(Membership.user_id).where(Membership.organization_id == organization_id)
+    ) -> Slice[UUID]:
+        """Return one page of members, as ids, the first joined first; by cursor it costs the same at any depth.
+
+        People are joined only where they are searched: a page is found in one index, and filled in by `list_of`.
+        """
+        statement = select(Membership.user_id).where(Membership.organization_id == organization_id)
         if query.role is not None:
-            holds = _holds(query.role)
-            statement, counted = statement.where(holds), counted.where(holds)
+            statement = statement.where(_holds(query.role))
         if query.q is not None:
-            statement = statement.where(_mentions(query.q))
-            counted = statement
-
-        async def count() -> int:
-            plain = counted.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
-            return int((await self.session.execute(plain)).scalar_one())
-
+            people = statement.join(User, User.id == Membership.user_id).join(EmailAddress, _OF_MEMBER)
+            statement = people.where(_mentions(query.q))
         return await fetch_page(
             self.session,
             statement,
@@ -134,7 +137,6 @@ class MembershipRepository(Repository[Membership]):
             ordering=Ordering(Membership.joined_at, Membership.user_id, descending=query.descending),
             cursors=cursors,
             route=f"{MEMBERS} {organization_id}",
-            count=count,
         )
 
     async def list_of(self, organization_id: UUID, user_ids: Sequence[UUID]) -> list[MemberFacts]:
@@ -165,14 +167,7 @@ def _members(organization_id: UUID) -> Select[Any]:
     return (
         select(*_MEMBER)
         .join_from(Membership, User, User.id == Membership.user_id)
-        .join(
-            EmailAddress,
-            and_(
-                EmailAddress.user_id == User.id,
-                EmailAddress.is_primary,
-                EmailAddress.released_at.is_not_distinct_from(User.deleted_at),
-            ),
-        )
+        .join(EmailAddress, _OF_MEMBER)
         .where(Membership.organization_id == organization_id)
     )
 

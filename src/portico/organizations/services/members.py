@@ -17,7 +17,6 @@ from portico.organizations.events import MemberJoined, MemberLeft, OwnershipTran
 from portico.organizations.models import Membership
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.repositories import MembershipRepository
-from portico.organizations.repositories.memberships import member_of
 from portico.organizations.schemas import MemberListQuery
 from portico.organizations.services.acts import Acts
 from portico.organizations.types import Joined, MemberFacts
@@ -41,7 +40,8 @@ class Members(Acts):
             found = await MembershipRepository(session).list_members(
                 organization_id, query, Cursors.of(self._runtime)
             )
-            members = await with_roles(session, organization_id, [member_of(row) for row in found.rows])
+            people = await MembershipRepository(session).list_of(organization_id, found.rows)
+            members = await with_roles(session, organization_id, in_order(people, found.rows))
         return Page[Any](data=members, pagination=found.pagination)
 
     async def get_member(self, organization_id: OrganizationId, user_id: UUID) -> MemberFacts:
@@ -253,6 +253,12 @@ async def with_roles(
     """Return the members with the roles that they hold themselves."""
     held = await roles_held(session, organization_id, [member.user_id for member in members])
     return [replace(member, roles=held[member.user_id]) for member in members]
+
+
+def in_order(members: Sequence[MemberFacts], user_ids: Sequence[UUID]) -> list[MemberFacts]:
+    """Return the members in the order of the ids."""
+    known = {member.user_id: member for member in members}
+    return [known[_user(user_id)] for user_id in user_ids if user_id in known]
 
 
 def _user(user_id: UUID) -> UserId:
