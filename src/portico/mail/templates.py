@@ -97,7 +97,8 @@ def _harmless(value: Any) -> Any:
 
 def greeted_name(name: str | None) -> str | None:
     """Return a name that somebody chose, to greet or speak of; none that is a link, for it would be one under our
-    letterhead."""
+    letterhead.
+    """
     if not name or _LOOKS_LIKE_A_LINK.search(name):
         return None
     return name if len(name) <= LONGEST_GREETED_NAME else name[:LONGEST_GREETED_NAME].rstrip() + "…"
