@@ -51,8 +51,8 @@ WRONG_VALUES: tuple[Any, ...] = (
     0, -1, 2**63, 2**64, 1.5, 1e308, True, [], [""], [None], {}, {"a": 1}, {"$gt": ""}, "", "a\x00b", "\ud800",
     "x" * 5_000, "\x00", "\u202e" * 3,
 )  # fmt: skip
-FINE = {("full_name", ""), ("roles", "[]")}
-"""What looks wrong and is not: a name is taken away, all roles are."""
+FINE = {("full_name", ""), ("roles", "[]"), ("overlap_hours", "0")}
+"""What looks wrong and is not: a name is taken away, all roles are, an old key ends at once."""
 FOREIGN_TYPES = (
     "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/html",
     "application/xml", "application/jsonx", "application/json; charset=utf-16", "application/json; charset=latin-1",
