@@ -99,3 +99,22 @@ def test_the_matrix_is_written_compared_and_its_difference_told(portico: Portico
     assert (same.status, same.out) == (0, "")
     assert wider.status == 1
     assert "wider     GET /api/v1/admin/users  support by s" in wider.out
+
+
+def test_the_command_finds_the_thing_that_a_policy_speaks_of(portico: Portico, folder: Path) -> None:
+    features = {"FEATURES": '["tests.access.conftest:papers_feature"]'}
+
+    def told(*arguments: str) -> tuple[int, str]:
+        outcome = portico(*arguments, **features)
+        return outcome.status, (outcome.out or outcome.err).splitlines()[-1]
+
+    portico("migrate")
+    portico("create-admin", "--email", "ada@example.com", "--password-stdin", stdin="an engine of figures")
+    portico("organizations", "create", "Acme", "ada@example.com", "--slug", "acme-inc")
+    asked = ("authz", "explain", "ada@example.com", "paper:paper:delete")
+    here = ("--organization", "acme-inc")
+
+    assert told(*asked, f"paper:{UUID(int=7)}", *here) == (0, "allowed")
+    assert told(*asked, "paper:x", *here) == (1, "there is no paper 'x'")
+    assert told(*asked, "letter:x", *here) == (1, "no feature can find a 'letter'; known are paper")
+    assert told(*asked, "--organization", "nobody-inc") == (1, "There is no such organization")
