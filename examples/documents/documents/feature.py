@@ -132,6 +132,5 @@ def documents_feature() -> Feature:
         permissions=May,
         roles={Role.VIEWER: {May.READ}, Role.MEMBER: {May.READ, May.WRITE}, Role.ADMIN: set(May)},
         policies={May.DELETE: any_of(holds, owner_of("author_id"))},
-        resources={"document": lambda document_id, session: session.get(Document, document_id)},
         migrations="documents.migrations",
     )
