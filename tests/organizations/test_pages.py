@@ -12,6 +12,8 @@ from portico.runtime import Runtime
 from portico.testing.organizations import TestOrganization, TestOrganizations
 from portico.users.types import Account
 from tests.sessions.people import PAGE_COOKIE, PASSWORD, add_person, sign_in_by_page
+from tests.web.browser import Page
+from tests.web.test_structure import POLYGLOT, faults_of
 
 # What the database decides is asked below the pages.
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_kind", ["sqlite"])]
@@ -32,6 +34,13 @@ class Window:
             "Accept": "text/html",
         }
         self._token = token_for(runtime.secret, cookie)
+
+    async def look(self, path: str) -> Page:
+        """Open a page and read it as a browser does."""
+        self._client.cookies.clear()
+        answer = await self._client.get(path, headers=self._own)
+        assert answer.status_code == 200, answer.text[:2_000]
+        return Page.of(answer)
 
     async def open(self, path: str, expected: int = 200) -> str:
         self._client.cookies.clear()
@@ -208,3 +217,26 @@ async def test_switching(ada: Window, acme: TestOrganization, organizations: Tes
     page = await ada.open(HOME)
     assert page.index("Other") < page.index("Active")
     assert "Active" not in page[page.index("Acme") : page.index("Other")]
+
+
+@pytest.mark.bar("ASVS-1.2.1", "ASVS-3.2.2", "ASVS-3.6.1")
+async def test_every_page_is_well_made_whatever_others_are_called(
+    ada: Window, bob: Window, runtime: Runtime, organizations: TestOrganizations
+) -> None:
+    """Names, descriptions and what stands on the trail were typed by others, and stay text."""
+    markup = POLYGLOT[:80]
+    acme = await organizations.make(ada, f"A {markup}", slug="acme-works")
+    await organizations.join(acme, bob)
+    await ada.post("/account", full_name=markup, locale="en", timezone="UTC")
+    team = await ada.post(home_of(acme, "/teams"), name=markup, description=POLYGLOT)
+    await ada.post(f"{team}/members", user_id=ada.id)
+    await ada.post(home_of(acme, "/roles"), name=markup, description=POLYGLOT)
+    roles = await ada.open(home_of(acme, "/roles"))
+    (role,) = re.findall(rf"{home_of(acme)}/roles/([0-9a-f-]{{36}})\"", roles)
+
+    rests = ("", "/teams", "/roles", f"/roles/{role}", "/settings", "/activity", "?q=%3Cb%3E")
+    for path in (HOME, team, *(home_of(acme, rest) for rest in rests)):
+        page = await ada.look(path)
+        assert list(faults_of(page)) == [], path
+        assert "<img src=x" not in page.response.text
+        assert "<sVg/" not in page.response.text

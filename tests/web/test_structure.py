@@ -23,7 +23,16 @@ POLYGLOT = (
     "jaVasCript:/*-/*`/*\\`/*'/*\"/**/(/* */oNcliCk=alert() )//</stYle/</titLe/</teXtarEa/</scRipt/--!>"
     "<sVg/<sVg/oNloAd=alert()//><img src=x onerror=alert(1)>{{7*7}}${7*7}%(name)s{0.__class__}"
 )
-AUTOCOMPLETE = {"username", "current-password", "new-password", "one-time-code", "email", "name", "off"}
+AUTOCOMPLETE = {
+    "username",
+    "current-password",
+    "new-password",
+    "one-time-code",
+    "email",
+    "name",
+    "off",
+    "organization",
+}
 
 
 def page_paths(app: FastAPI) -> list[str]:

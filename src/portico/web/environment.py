@@ -24,7 +24,12 @@ def page_environment(packages: Mapping[str, str], names: Mapping[str, object]) -
     )
     prepare(environment)
     environment.filters.update(
-        day=_day, clock=_clock, ago=_ago, explain=_explain, explain_fault=_explain_fault
+        day=_day,
+        clock=_clock,
+        ago=_ago,
+        explain=_explain,
+        explain_fault=_explain_fault,
+        translated=_translated,
     )
     environment.globals.update(names, time_zones=moments.zones)
     return environment
@@ -53,3 +58,14 @@ def _explain(context: Context, error: object) -> str:
 @pass_context
 def _explain_fault(context: Context, fault: object) -> str:
     return explain_fault(fault, context["page"].translator)  # type: ignore[arg-type]  # as above
+
+
+@pass_context
+def _translated(context: Context, text: str) -> str:
+    """Translate a text that stands in a variable; what has no translation stays, and is escaped like any other text.
+
+    Not `gettext(text)`: in templates it takes its argument for markup of ours (Jinja's newstyle), and a name that
+    somebody typed would be let through as it is.
+    """
+    translated: str = context["page"].translator.gettext(text) if text else ""
+    return translated
