@@ -113,8 +113,7 @@ def papers_feature() -> Feature:
 
 @pytest.fixture
 def features() -> Sequence[Feature]:
-    # First, so that its word is asked before the bearer's.
-    return [papers_feature(), *default_features()]
+    return [*default_features(), papers_feature()]  # the highest floor's authenticators are asked first
 
 
 @dataclass

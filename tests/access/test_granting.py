@@ -330,6 +330,21 @@ async def test_a_viewer_does_not_lift_himself_by_a_group(runtime: Runtime, house
             await Groups(runtime, unit).add_member(ours, group_id, viewer.id, actor=viewer)
 
 
+async def test_a_removal_that_is_refused_takes_nobody_from_his_groups(runtime: Runtime, house: House) -> None:
+    owner, admin = await house.principal("owner"), await house.principal("admin")
+    ours = await house.tenant(owner)
+    await house.grant(ours, admin.id, "admin")
+    async with (unit := runtime.unit()):
+        group_id = await Groups(runtime, unit).add_group(ours)
+        await Groups(runtime, unit).add_member(ours, group_id, owner.id, actor=owner)
+
+    with pytest.raises(RightsNotHeld):  # kept, with the refusal on the trail
+        await TenantGrants(runtime, runtime.unit()).put_out(ours, owner.id, actor=admin)
+
+    async with (unit := runtime.unit()):
+        assert list(await Groups(runtime, unit).list_members(group_id)) == [owner.id]
+
+
 async def test_what_was_removed_leaves_nothing_behind(runtime: Runtime, house: House) -> None:
     owner = await house.principal("owner")
     ours = await house.tenant(owner)

@@ -89,7 +89,6 @@ class TenantGrants:
         is_himself = actor is not None and actor.id == holder_id and actor.actor_id is None
         async with self._unit:
             await Tenants(self._runtime, self._unit).lock(organization_id)
-            await GroupRepository(self._unit.session).forget(organization_id, holder_id)
             held = await self._held(organization_id, holder_id)
             if actor is not None and not is_himself:
                 touched = await self.permissions_of(organization_id, held)
