@@ -13,6 +13,7 @@ from portico.core.ids import UserId
 from portico.organizations.errors import OnlyOwner, SlugTaken, TooManyOrganizations
 from portico.organizations.models import Membership, Organization
 from portico.organizations.services import Members, NewOrganization, Organizations
+from portico.organizations.types import Joined
 from portico.runtime import Runtime
 from portico.testing.organizations import TestOrganization, TestOrganizations, acting_as
 from portico.users.services import Users
@@ -171,3 +172,18 @@ async def test_rights_are_asked_again_under_the_lock(
         await members.change_roles(acme.id, somebody.id, ["member"], actor=acting_as(demoted.id))
 
     assert await roles_in(runtime, acme, somebody) == [("viewer",)]
+
+
+async def test_a_refused_addition_leaves_no_half_of_a_member(
+    runtime: Runtime, trio: list[Account], organizations: TestOrganizations
+) -> None:
+    owner, admin, newcomer = trio
+    acme = await organizations.make(owner)
+    await organizations.join(acme, admin, "admin")
+
+    with pytest.raises(RightsNotHeld):  # kept, with the refusal on the trail
+        await Members(runtime, runtime.unit()).add_member(
+            acme.id, newcomer.id, ["owner"], how=Joined.ADDED, actor=acting_as(admin.id)
+        )
+
+    assert newcomer.id not in [row.user_id for row in await rows_of(runtime, Membership)]

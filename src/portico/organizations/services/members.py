@@ -87,6 +87,10 @@ class Members(Acts):
             if await members.exists_membership(organization_id, user_id):
                 raise AlreadyMember
             now = self._runtime.clock.now()
+            # First of all that is written: its refusal is kept, and so would be whatever stood before it.
+            await TenantGrants(self._runtime, self._unit).set_roles(
+                organization_id, user_id, roles, actor=actor if is_measured else None
+            )
             members.add(
                 Membership(
                     organization_id=organization_id,
@@ -97,9 +101,6 @@ class Members(Acts):
                 )
             )
             await members.flush()
-            await TenantGrants(self._runtime, self._unit).set_roles(
-                organization_id, user_id, roles, actor=actor if is_measured else None
-            )
             self._record(
                 "organization.member_joined",
                 organization_id,
