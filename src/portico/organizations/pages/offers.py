@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from portico.core.errors import PorticoError
-from portico.core.ids import OrganizationId, UserId
+from portico.core.ids import UserId
 from portico.credentials.errors import InvitationInvalid
 from portico.http.access import find_principal, public, requires
 from portico.http.authentication import Principal
@@ -23,7 +23,6 @@ from portico.http.markers import limited, without_idempotency
 from portico.http.schemas import RequestModel
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.schemas.invitations import MAX_SECRET
-from portico.organizations.services import Switching
 from portico.organizations.services.invitation_answers import InvitationAnswers
 from portico.organizations.types import OfferedMembership
 from portico.runtime import Runtime
@@ -86,12 +85,12 @@ async def accept(request: Request, runtime: RuntimeDep, principal: PrincipalDep,
     try:
         answer = form.parse(PageAnswer)
         if answer.token is not None:
-            joined = await answers.accept_by_token(answer.token.get_secret_value(), principal=principal)
+            token = answer.token.get_secret_value()
+            await answers.accept_by_token(token, principal=principal, enters=True)
         else:
-            joined = await answers.accept(_chosen(answer), principal=principal)
+            await answers.accept(_chosen(answer), principal=principal, enters=True)
     except PorticoError as refusal:
         return _over(request, refusal)
-    await _enter(runtime, principal, joined)
     return see_other(request, HOME, mark("Welcome! You have joined."))
 
 
@@ -158,11 +157,3 @@ async def _guest_of(request: Request, runtime: Runtime, offer: OfferedMembership
     if account.email_normal_form != offer.invitation.address:
         return Guest.OTHER, account.email
     return (Guest.INVITED if account.email_verified else Guest.UNPROVEN), account.email
-
-
-async def _enter(runtime: Runtime, principal: Principal, organization_id: OrganizationId) -> None:
-    """Work there, where the organization lets somebody in who signed in like this; else he is asked when he goes."""
-    try:
-        await Switching(runtime, runtime.unit()).switch(principal, organization_id)
-    except PorticoError:
-        return

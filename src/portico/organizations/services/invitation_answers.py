@@ -6,7 +6,8 @@ what it offers. The tenant is locked first, then the person, then the invitation
 
 from uuid import UUID
 
-from portico.access.services import TenantGrants, TenantRoles, Tenants, acting_for
+from portico.access.services import RightsReader, TenantGrants, TenantRoles, Tenants, acting_for
+from portico.access.services.authorizing import judge_standing
 from portico.access.services.bounds import covers
 from portico.audit.services import record
 from portico.audit.types import Outcome
@@ -15,6 +16,7 @@ from portico.core.ids import OrganizationId, PrincipalId, UserId
 from portico.credentials.errors import InvitationInvalid
 from portico.http.access import NotPermitted
 from portico.http.authentication import Principal
+from portico.http.policies import Verdict
 from portico.organizations.errors import (
     AddressUnproven,
     AlreadyMember,
@@ -33,6 +35,7 @@ from portico.organizations.services.invitations import SUBJECT
 from portico.organizations.services.members import Members
 from portico.organizations.services.offers import Inviter, facts_of, hash_of, inviter_of
 from portico.organizations.types import InvitationStatus, Joined, OfferedMembership
+from portico.sessions.services import ActiveOrganizations
 from portico.users.services import Users
 from portico.users.types import Account
 
@@ -71,8 +74,12 @@ class InvitationAnswers(Acts):
         self._check_open(row, organization)
         return await self._offer(row, organization, inviter)
 
-    async def accept_by_token(self, token: str, *, principal: Principal) -> OrganizationId:
+    async def accept_by_token(
+        self, token: str, *, principal: Principal, enters: bool = False
+    ) -> OrganizationId:
         """Make the caller a member by the secret of a mail, and return of which organization.
+
+        If he `enters`, his session works there from now on, as far as the organization lets him in who signed in so.
 
         Raises:
             InvitationInvalid: none that we know (400).
@@ -85,10 +92,12 @@ class InvitationAnswers(Acts):
             if row.secret_hash != hash_of(token):  # sent again since
                 raise InvitationInvalid
             self._check_guest(row, account)
-            return await self._accept(organization, row, account, principal)
+            return await self._accept(organization, row, account, principal, enters=enters)
 
-    async def accept(self, invitation_id: UUID, *, principal: Principal) -> OrganizationId:
-        """Make the caller a member, whose proven address the invitation is for.
+    async def accept(
+        self, invitation_id: UUID, *, principal: Principal, enters: bool = False
+    ) -> OrganizationId:
+        """Make the caller a member, whose proven address the invitation is for; `enters` as above.
 
         Raises:
             InvitationNotFound: none, or for somebody else (404).
@@ -99,7 +108,7 @@ class InvitationAnswers(Acts):
             organization, row, account = await self._locked_for(known, principal)
             if not _is_for(row, account):
                 raise InvitationNotFound
-            return await self._accept(organization, row, account, principal)
+            return await self._accept(organization, row, account, principal, enters=enters)
 
     async def decline_by_token(self, token: str, *, principal: Principal) -> None:
         """Answer no.
@@ -170,7 +179,13 @@ class InvitationAnswers(Acts):
         await self._emit(event)
 
     async def _accept(
-        self, organization: Organization, row: Invitation, account: Account, principal: Principal
+        self,
+        organization: Organization,
+        row: Invitation,
+        account: Account,
+        principal: Principal,
+        *,
+        enters: bool,
     ) -> OrganizationId:
         organization_id = OrganizationId(row.organization_id)
         self._check_open(row, organization)
@@ -180,7 +195,16 @@ class InvitationAnswers(Acts):
             self._note("invitation.refused", row, principal, reason=InvitationVoid.code)
             raise InvitationVoid
         await self.complete(row, account, actor=principal)
+        if enters:
+            await self._enter(organization_id, principal)
         return organization_id
+
+    async def _enter(self, organization_id: OrganizationId, principal: Principal) -> None:
+        reader = self._runtime.get(RightsReader)
+        rights = await reader.read(self._unit.session, principal.id, organization_id)
+        now = self._runtime.clock.now
+        if rights is not None and judge_standing(principal, rights, now) is Verdict.ALLOWED:
+            await ActiveOrganizations(self._runtime, self._unit).switch(principal, organization_id)
 
     async def _decline(self, row: Invitation, principal: Principal) -> None:
         now = self._runtime.clock.now()
