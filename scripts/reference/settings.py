@@ -96,9 +96,13 @@ def kind_in_words(kind: Any, bounds: Sequence[Any] = ()) -> str:
         return "map of " + " to ".join(map(kind_in_words, parts))
     if origin in {tuple, frozenset}:
         return f"list of {kind_in_words(parts[0])}"
+    return _plain_kind_in_words(kind) + bounds_in_words(bounds)
+
+
+def _plain_kind_in_words(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, SettingsGroup):
         return "group of " + ", ".join(code(name) for name in kind.model_fields)
-    return KINDS[kind] + bounds_in_words(bounds)
+    return KINDS[kind]
 
 
 def choices_of(kind: Any) -> list[str]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from portico.access.errors import RoleNotFound
 from portico.access.events import OrganizationRolesChanged
 from portico.access.models import TenantGrant
-from portico.access.repositories import GroupRepository, TenantGrantRepository, TenantRoleRepository
+from portico.access.repositories import TenantGrantRepository, TenantRoleRepository
 from portico.access.roles import RoleBook
 from portico.access.services.bounds import require_covered
 from portico.access.services.tenants import Tenants
