@@ -10,7 +10,7 @@ from uuid import UUID
 from portico.access.errors import RoleNotFound
 from portico.access.events import OrganizationRolesChanged
 from portico.access.models import TenantGrant
-from portico.access.repositories import TenantGrantRepository, TenantRoleRepository
+from portico.access.repositories import GroupRepository, TenantGrantRepository, TenantRoleRepository
 from portico.access.roles import RoleBook
 from portico.access.services.bounds import require_covered
 from portico.access.services.tenants import Tenants
@@ -96,6 +96,7 @@ class TenantGrants:
                 await require_covered(
                     self._runtime, self._unit, actor, organization_id, touched, subject=subject
                 )
+            await GroupRepository(self._unit.session).forget(organization_id, holder_id)
             await self._write(organization_id, holder_id, {}, held, actor)
             if "owner" in held and not even_the_last:
                 await Tenants(self._runtime, self._unit).keep_an_owner(organization_id)
