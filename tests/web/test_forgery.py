@@ -62,6 +62,16 @@ FIELDS = {
     "/account/organizations/{organization_id}/domains/verify": {"domain_id": "0" * 32},
     "/account/organizations/{organization_id}/domains/joining": {"domain_id": "0" * 32, "role": "admin"},
     "/account/organizations/{organization_id}/domains/remove": {"domain_id": "0" * 32},
+    "/account/organizations/{organization_id}/api-keys": {"name": "Evil", "password": PASSWORD},
+    "/account/organizations/{organization_id}/api-keys/rotate": {"key_id": "0" * 32, "password": PASSWORD},
+    "/account/organizations/{organization_id}/api-keys/revoke": {"key_id": "0" * 32},
+    "/account/organizations/{organization_id}/api-keys/service-accounts": {"name": "Evil", "role": "admin"},
+    "/account/organizations/{organization_id}/api-keys/service-accounts/disable": {"id": "0" * 32},
+    "/account/organizations/{organization_id}/api-keys/service-accounts/enable": {"id": "0" * 32},
+    "/account/organizations/{organization_id}/api-keys/service-accounts/delete": {"id": "0" * 32},
+    "/account/api-keys": {"name": "Evil", "password": PASSWORD},
+    "/account/api-keys/rotate": {"key_id": "0" * 32, "password": PASSWORD},
+    "/account/api-keys/revoke": {"key_id": "0" * 32},
 }
 
 FOREIGN: list[Mapping[str, str]] = [

@@ -87,9 +87,8 @@ async def create(page: OrganizationsPageDep, form: FormDep) -> Response:
     try:
         wish = form.parse(CreateOrganizationRequest)
         new = NewOrganization(name=wish.name, slug=wish.slug)
-        made = await Organizations(runtime, runtime.unit()).create_own(new, actor=page.principal)
-        if page.principal.session_id is not None:
-            await Switching(runtime, runtime.unit()).switch(page.principal, made.id)
+        organizations = Organizations(runtime, runtime.unit())
+        made = await organizations.create_own(new, actor=page.principal, works_there=True)
     except PorticoError as refusal:
         return await page.refused(form, refusal)
     return page.done(f"{HOME}/{made.id}", mark("Your organization is ready. Invite the others."))

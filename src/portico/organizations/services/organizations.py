@@ -104,8 +104,10 @@ class Organizations(Acts):
             held &= principal.scopes
         return (rights.roles if rights is not None else ()), held
 
-    async def create_own(self, new: NewOrganization, *, actor: Principal) -> OrganizationFacts:
-        """Make an organization that the caller owns.
+    async def create_own(
+        self, new: NewOrganization, *, actor: Principal, works_there: bool = False
+    ) -> OrganizationFacts:
+        """Make an organization that the caller owns; with `works_there` his session works in it from now on.
 
         Raises:
             CreationClosed: only administrators make them here (403).
@@ -117,7 +119,12 @@ class Organizations(Acts):
         if settings.creation is Creation.ADMINISTRATORS and not may:
             raise CreationClosed
         most = None if may else settings.max_owned
-        return await self.create_organization(new, owner_id=UserId(actor.id), actor=actor, max_owned=most)
+        owner_id = UserId(actor.id)
+        async with self._unit:
+            made = await self.create_organization(new, owner_id=owner_id, actor=actor, max_owned=most)
+            if works_there:
+                await ActiveOrganizations(self._runtime, self._unit).switch(actor, made.id)
+            return made
 
     async def create_organization(
         self,
