@@ -21,6 +21,7 @@ from portico.organizations.schemas import AdminOrganizationListQuery, Organizati
 from portico.organizations.services.acts import Acts, VersionCheck
 from portico.organizations.settings import OrganizationsSettings
 from portico.organizations.types import Creation, Joined, OrganizationFacts, OwnMembership
+from portico.sessions.services import ActiveOrganizations
 
 TAIL_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 TAIL_LENGTH = 5
