@@ -29,6 +29,7 @@ from benchmarks.afterwards import (
 from benchmarks.audit import price_of_the_trail
 from benchmarks.figures import Figure, Plan, at_most
 from benchmarks.load import Answer, Result, Script, request, run
+from benchmarks.rights import price_of_a_check
 from benchmarks.servers import Server, bare_server, portico, portico_environment, portico_server
 from benchmarks.tenants import price_of_isolation
 
@@ -48,15 +49,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--quick", action="store_true", help="shorter rounds and fewer people")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
-    parser.add_argument("--only", choices=["requests", "afterwards"], help="one half of it")
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
     figures: list[Figure] = []
     for database in options.database or ["sqlite", "postgresql"]:
-        if options.only != "afterwards":
-            figures += measure(database, plan)
-        if options.only != "requests":
-            figures += measure_afterwards(database, plan)
+        for part in [options.only] if options.only else PARTS:
+            figures += PARTS[part](database, plan)
     _print(figures)
     _write(figures, plan)
 
@@ -88,11 +87,28 @@ def measure_afterwards(database: str, plan: Plan) -> list[Figure]:
         figures += latencies(database, folder, embedded, how="embedded", most=50)
         figures += jobs_a_second(database, plan.jobs, embedded, how="embedded")
         figures += webhooks_a_second(database, folder, embedded)
-        figures += price_of_the_trail(database, plan, environment())
-        figures += price_of_isolation(database, plan, environment())
         if database == "postgresql":
             figures += _by_celery(database, plan, folder, environment())
     return figures
+
+
+def measure_rights(database: str, plan: Plan) -> list[Figure]:
+    """Return what rights, the walls between organizations and the trail cost."""
+    os.sched_setaffinity(0, {1} if os.cpu_count() and os.cpu_count() > 1 else {0})  # type: ignore[operator]
+    with ExitStack() as stack:
+
+        def environment() -> dict[str, str]:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            return portico_environment(folder, stack.enter_context(_database(database)))
+
+        return [
+            *price_of_a_check(database, environment()),
+            *price_of_the_trail(database, plan, environment()),
+            *price_of_isolation(database, plan, environment()),
+        ]
+
+
+PARTS = {"requests": measure, "afterwards": measure_afterwards, "rights": measure_rights}
 
 
 def _by_celery(database: str, plan: Plan, folder: Path, environment: dict[str, str]) -> Iterator[Figure]:

@@ -80,6 +80,7 @@ def test_verify_names_the_first_bad_entry_and_exits_with_one(line: Line) -> None
     assert f"✗ entry {entry}, stream {NORTH}, position 2: the entry was changed" in bad.stdout
     told = json.loads(as_json.stdout)
     assert (told["sound"], told["faults"][0]["entry_id"]) == (False, entry)
+    assert line("search", "--action", "audit.verification_failed").stdout.count("verification_failed") == 3
 
 
 def test_an_export_is_verified_by_the_public_key(line: Line, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def verify(
     file: Annotated[Path | None, FILE] = None,
     public_key: Annotated[str | None, PUBLIC_KEY] = None,
 ) -> None:
-    """Look for edits, deletions and reordering; name the first bad entry and exit with 1.
+    """Look for edits, deletions and reordering; name the first bad entry and exit with 1. A failure is on the trail.
 
     With --file an export is verified by the public key alone, without database and without secret.
     """
@@ -71,9 +71,12 @@ def verify(
         known = _checkpoints_in(checkpoint) if checkpoint else []
 
         async def look(runtime: "Runtime") -> "Verdict":
-            from portico.audit.services.verifying import verify_trail
+            from portico.audit.services.verifying import note_failure, verify_trail
 
-            return await verify_trail(runtime, organization_id=organization, known=known)
+            found = await verify_trail(runtime, organization_id=organization, known=known)
+            if not found.is_sound:
+                await note_failure(runtime, found)
+            return found
 
         verdict = context.obj.run(look)
     _print_verdict(verdict, as_json=as_json)

@@ -26,11 +26,13 @@ from portico.audit.checkpoints import Checkpoint, CheckpointKey
 from portico.audit.repositories.raw import StoredEntry, lenient
 from portico.audit.repositories.reading import ChainReader, StoredLink
 from portico.audit.services.reading_checkpoints import read_checkpoint
-from portico.audit.types import PLATFORM, CheckpointKind, Fault, SequencerState, Verdict
+from portico.audit.services.recording import record
+from portico.audit.types import PLATFORM, CheckpointKind, Fault, Outcome, SequencerState, Verdict
 from portico.core.crypto import same
 from portico.db.unit import DatabaseSession
 from portico.runtime import Runtime
 
+FAILED: Final = "audit.verification_failed"
 BATCH: Final = 2_000
 HEADS: Final = 500
 WINDOW: Final = 50_000
@@ -56,6 +58,24 @@ async def verify_trail(
         else:
             await verification.verify_one(organization_id)
     return verification.verdict
+
+
+async def note_failure(runtime: Runtime, verdict: Verdict) -> None:
+    """Put on the trail that it is not as it was written, so that alerts hear of it."""
+    first = verdict.faults[0]
+    async with runtime.unit() as unit:
+        record(
+            runtime,
+            unit,
+            FAILED,
+            outcome=Outcome.FAILED,
+            reason=first.what[:200],
+            details={"faults": len(verdict.faults) + verdict.more_faults, "entry": _id_text(first)},
+        )
+
+
+def _id_text(fault: Fault) -> str | None:
+    return str(fault.entry_id) if fault.entry_id else None
 
 
 class Verification:
