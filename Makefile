@@ -36,6 +36,7 @@ test-nginx: dev-env ## restart two nodes behind a real nginx, twenty rounds unde
 faults: dev-env ## kill it 10,000 times on each database, and look what is left (ARGS="--points 500")
 	@$(bin)/python -m tests.faults $(ARGS)
 	@$(bin)/python -m tests.faults.storm
+	@PORTICO_TEST_TENANT_REQUESTS=100000 $(bin)/python -m pytest tests/tenants -n auto -q
 
 lint: dev-env ## check style and formatting
 	@$(bin)/ruff check $(checked)

@@ -23,6 +23,7 @@ from tests.tenants.world import Tenant, World
 
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.timeout(600),
     # Who goes away while the driver opens a connection leaves it to the collector of garbage.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
