@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from portico.alerts.book import AlertRules, RuleMisdeclared
 from portico.alerts.catalogue import HONEYTOKEN_USED, RULES
@@ -104,9 +105,7 @@ class TestOwnRules:
 
 
 @pytest.mark.bar("T4")
-async def test_alert_is_an_event_a_log_line_and_counted(
-    runtime: Runtime, follow: Follow, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_alert_is_an_event_a_log_line_and_counted(runtime: Runtime, follow: Follow) -> None:
     class Meter:
         def __init__(self) -> None:
             self.seen: list[tuple[str, Severity]] = []
@@ -116,16 +115,17 @@ async def test_alert_is_an_event_a_log_line_and_counted(
 
     meter, key = Meter(), uuid4()
     runtime.provide(AlertMeter, meter)
-    await write(runtime, "api_key.honeytoken_used", subject=("api_key", key))
-    await follow()
-    await write(runtime, "api_key.honeytoken_used", subject=("api_key", key))
-    await follow()
+    with capture_logs() as entries:
+        await write(runtime, "api_key.honeytoken_used", subject=("api_key", key))
+        await follow()
+        await write(runtime, "api_key.honeytoken_used", subject=("api_key", key))
+        await follow()
     (alert,) = await alerts_of(runtime)
     async with runtime.reads() as session:
         events = list(
             await session.scalars(select(OutboxRecord).where(OutboxRecord.name == "security.alert"))
         )
-    lines = [line for line in capsys.readouterr().out.splitlines() if "security_alert" in line]
+    lines = [str(entry) for entry in entries if entry["event"] == "security_alert"]
 
     assert meter.seen == [("honeytoken_used", Severity.CRITICAL)]
     assert len(lines) == 1

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from portico.audit.checkpoints import CheckpointKey, CheckpointReader, find_checkpoint
 from portico.audit.services.exporting import Export, Stretch
@@ -105,14 +106,13 @@ async def test_another_key_proves_nothing(runtime: Runtime) -> None:
     assert not verify_lines(await lines_of(runtime), other).is_sound
 
 
-async def test_a_checkpoint_is_found_in_a_line_of_a_log(
-    runtime: Runtime, clock: FrozenClock, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_checkpoint_is_found_in_a_line_of_a_log(runtime: Runtime, clock: FrozenClock) -> None:
     await act(runtime)
     await chain(runtime)
     clock.advance(timedelta(hours=1))
-    await chain(runtime)
-    logged = [find_checkpoint(line) for line in capsys.readouterr().out.splitlines()]
+    with capture_logs() as entries:
+        await chain(runtime)
+    logged = [find_checkpoint(" ".join(map(str, entry.values()))) for entry in entries]
 
     [checkpoint] = [each for each in logged if each]
     assert public_of(runtime).is_good(checkpoint)

@@ -61,12 +61,21 @@ async def test_every_answer_is_described(app: FastAPI, scene: Scene) -> None:
         for case in cases_of(schema, operation):
             place(case, scene)
             for caller in ("anonymous", "superuser"):
+                if is_another_route(case):
+                    continue
                 response = await answered(app, case, dict(scene.credential(caller)))
                 wrong.update(faults(case, response))
                 if response.status_code < 300 and case.method not in {"GET", "HEAD"}:
-                    await scene.renew("grace")
+                    await scene.renew("ada", "grace")
 
     assert not wrong, "\n".join(["", *sorted(wrong)])
+
+
+def is_another_route(case: AnyCase) -> bool:
+    """Tell whether a method that the path has not is one that `/organizations/{organization_id}` has."""
+    return (
+        case.operation.path.endswith("/organizations/active") and case.method != case.operation.method.upper()
+    )
 
 
 def cases_of(schema: Any, operation: Any) -> Iterator[AnyCase]:

@@ -110,5 +110,6 @@ async def test_no_form_takes_what_it_does_not_know(app: FastAPI, runtime: Runtim
             assert not wrong, "\n".join(["", *wrong])
 
 
-MAY_BE_EMPTY = {"POST /account", "POST /account/data/delete"}
-"""A profile may be emptied, and an account that is signed in right now is closed without the password."""
+MAY_BE_EMPTY = {"POST /account", "POST /account/data/delete", "POST /account/organizations/switch"}
+"""A profile may be emptied, an account that is signed in right now is closed without the password, and one may work in
+no organization."""

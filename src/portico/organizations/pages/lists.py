@@ -88,7 +88,9 @@ async def create(page: OrganizationsPageDep, form: FormDep) -> Response:
         wish = form.parse(CreateOrganizationRequest)
         new = NewOrganization(name=wish.name, slug=wish.slug)
         organizations = Organizations(runtime, runtime.unit())
-        made = await organizations.create_own(new, actor=page.principal, works_there=True)
+        made = await organizations.create_own(
+            new, actor=page.principal, works_there=page.principal.session_id is not None
+        )
     except PorticoError as refusal:
         return await page.refused(form, refusal)
     return page.done(f"{HOME}/{made.id}", mark("Your organization is ready. Invite the others."))

@@ -11,10 +11,12 @@ from portico.access.services import TenantRoles
 from portico.access.types import RoleFacts
 from portico.core.ids import OrganizationId
 from portico.http.authentication import Principal
+from portico.organizations.naming import parse_name
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.services.acts import Acts, VersionCheck
 from portico.organizations.services.organizations import Organizations
 
+LONGEST_TITLE = 80
 MANAGE = OrganizationPermission.ROLE_MANAGE
 
 
@@ -56,7 +58,7 @@ class Roles(Acts):
         async with self._unit:
             await self._locked(organization_id, actor=actor, permission=MANAGE)
             return await TenantRoles(self._runtime, self._unit).create_role(
-                organization_id, **wish, actor=actor
+                organization_id, **_readable(wish), actor=actor
             )
 
     async def update_role(
@@ -78,7 +80,7 @@ class Roles(Acts):
         async with self._unit:
             await self._locked(organization_id, actor=actor, permission=MANAGE)
             return await TenantRoles(self._runtime, self._unit).update_role(
-                organization_id, role_id, **sent, check_version=check_version, actor=actor
+                organization_id, role_id, **_readable(sent), check_version=check_version, actor=actor
             )
 
     async def delete_role(
@@ -117,3 +119,14 @@ def _id(role: str) -> UUID:
         return UUID(role)
     except ValueError:
         raise RoleNotFound from None
+
+
+def _readable(wish: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the wish with a title that reads as it is written.
+
+    Raises:
+        NameMalformed: it holds control characters or marks that turn the reading direction (422).
+    """
+    if "title" not in wish:
+        return wish
+    return {**wish, "title": parse_name(wish["title"], longest=LONGEST_TITLE)}
