@@ -145,6 +145,7 @@ def test_another_root_secret_is_told(portico: Portico, database: dict[str, str])
     assert (outcome.status, "PORTICO_SECRET_KEY is not the secret" in outcome.err) == (1, True)
 
 
+@pytest.mark.timeout(240)
 def test_interrupted_seed_says_so_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     program = [sys.executable, "-c", "from portico.cli import main; main()"]
     command = [*program, "seed", "--users"]
@@ -160,7 +161,7 @@ def test_interrupted_seed_says_so_and_goes_on_where_it_stopped(tmp_path: Path) -
     ) == 0 and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=120)
     kept = count(database, "SELECT count(*) FROM portico_users")
     subprocess.run([*command, str(kept + 7)], cwd=tmp_path, env=environment, check=True, capture_output=True)
 

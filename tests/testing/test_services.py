@@ -144,6 +144,7 @@ def test_server_outlives_the_process_that_started_it_while_others_use_it() -> No
 
 
 @linux_only
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_the_whole_run_is_ended(how: signal.Signals) -> None:
     with another_process(f"ended-{how.name}") as (process, _, pid, path):
