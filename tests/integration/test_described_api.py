@@ -73,9 +73,8 @@ async def test_every_answer_is_described(app: FastAPI, scene: Scene) -> None:
 
 def is_another_route(case: AnyCase) -> bool:
     """Tell whether a method that the path has not is one that `/organizations/{organization_id}` has."""
-    return (
-        case.operation.path.endswith("/organizations/active") and case.method != case.operation.method.upper()
-    )
+    operation = case.operation
+    return bool(operation.path.endswith("/organizations/active") and case.method != operation.method.upper())
 
 
 def cases_of(schema: Any, operation: Any) -> Iterator[AnyCase]:
