@@ -13,7 +13,7 @@ from portico.http.access import OrganizationNotFound
 from portico.messaging import Jobs
 from portico.messaging.draining import run_due_jobs
 from portico.organizations.errors import OnlyOwner, SlugTaken
-from portico.organizations.jobs import purge_organizations
+from portico.organizations.jobs import erase_organization, purge_organizations
 from portico.organizations.models import Membership, Organization, Team
 from portico.organizations.services import Members, OrganizationLifecycle, Organizations
 from portico.runtime import Runtime
@@ -231,6 +231,26 @@ class TestTrail:
             "organization.enabled",
             "organization.deleted",
         }
+
+
+async def test_an_erasing_that_comes_late_leaves_who_was_deleted_anew(
+    runtime: Runtime, clock: FrozenClock, owner: Account, organizations: TestOrganizations
+) -> None:
+    acme = await organizations.make(owner)
+    await organizations.delete(acme)
+    clock.advance(GRACE + timedelta(days=1))
+    async with runtime.unit() as unit:
+        runtime.get(Jobs).enqueue(unit, erase_organization, organization_id=acme.id)
+    await OrganizationLifecycle(runtime, runtime.unit()).restore(acme.id, actor=None)
+    await organizations.delete(acme)
+
+    await run_due_jobs(runtime)
+    left = [row.id for row in await rows_of(runtime, Organization)]
+    clock.advance(GRACE)
+    await _purge(runtime)
+
+    assert left == [acme.id]
+    assert await rows_of(runtime, Organization) == []
 
 
 async def _purge(runtime: Runtime) -> None:

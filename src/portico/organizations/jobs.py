@@ -16,9 +16,9 @@ MOST_LOOK_UPS = 1_000
 
 @job("organizations.erase")
 async def erase_organization(run: JobRun, *, organization_id: UUID) -> None:
-    """Delete the rows of one organization; one that was restored meanwhile is left alone."""
+    """Delete the rows of one organization; one that was restored meanwhile is left alone, also if deleted anew."""
     lifecycle = OrganizationLifecycle(run.runtime, run.runtime.unit())
-    await lifecycle.erase(OrganizationId(organization_id))
+    await lifecycle.erase_if_due(OrganizationId(organization_id))
 
 
 @job("organizations.purge")

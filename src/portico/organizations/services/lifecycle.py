@@ -131,8 +131,14 @@ class OrganizationLifecycle(Acts):
             await self._emit(OrganizationRestored(at=row.updated_at, organization_id=organization_id))
             return await self._written(row)
 
-    async def erase(self, organization_id: OrganizationId) -> bool:
-        """Delete the rows of an organization that is deleted; False if it lives, or is erased already.
+    async def erase_if_due(self, organization_id: OrganizationId) -> bool:
+        """Erase it if its grace is over, also when it was restored and deleted anew since it was listed."""
+        async with self._unit:
+            before = self._runtime.clock.now() - self._runtime.section(OrganizationsSettings).deletion_grace
+            return await self.erase(organization_id, deleted_before=before)
+
+    async def erase(self, organization_id: OrganizationId, *, deleted_before: datetime | None = None) -> bool:
+        """Delete the rows of an organization that is deleted; False if it lives, is erased, or was deleted later.
 
         Whoever keeps rows under it hears `organization.erased` before and deletes them in the same transaction.
         """
@@ -141,6 +147,8 @@ class OrganizationLifecycle(Acts):
                 await Tenants(self._runtime, self._unit).lock(organization_id)
                 row = await OrganizationRepository(self._unit.session).get_deleted(organization_id, lock=True)
             except OrganizationNotFound:
+                return False
+            if deleted_before is not None and row.deleted_at is not None and row.deleted_at > deleted_before:
                 return False
             now = self._runtime.clock.now()
             self._record("organization.erased", organization_id, actor=None)
