@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
+from structlog.testing import capture_logs
 
 from portico.audit.health import TrailBehind, describe_chain
 from portico.audit.models import AuditCheckpoint, AuditEntry, AuditLink
@@ -161,20 +162,20 @@ async def test_on_sqlite_a_missing_number_is_a_deletion(runtime: Runtime) -> Non
     assert (gap.details, gap.outcome, gap.reason) == ({"first": 2, "last": 2}, "failed", "deleted")
 
 
-async def test_checkpoints_are_signed_by_the_hour_and_by_number(
-    runtime: Runtime, clock: FrozenClock, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_checkpoints_are_signed_by_the_hour_and_by_number(runtime: Runtime, clock: FrozenClock) -> None:
     await act(runtime, 2)
     await chain(runtime)
     assert await rows_of(runtime, AuditCheckpoint) == []
     clock.advance(timedelta(hours=1))
-    await chain(runtime)
+    with capture_logs() as entries:
+        await chain(runtime)
     clock.advance(timedelta(hours=5))
     await chain(runtime)
 
     [checkpoint] = await rows_of(runtime, AuditCheckpoint)
     assert (checkpoint.position, checkpoint.number) == (2, 1)
-    assert f"portico-checkpoint v1 platform 1 2 regular {checkpoint.at:%Y-%m-%dT}" in capsys.readouterr().out
+    [told] = [entry["checkpoint"] for entry in entries if entry["event"] == "audit_checkpoint"]
+    assert told.startswith(f"portico-checkpoint v1 platform 1 2 regular {checkpoint.at:%Y-%m-%dT}")
 
 
 class TestBatches:
