@@ -18,7 +18,7 @@ CONTRACTS = ROOT / ".importlinter"
 FLOORS = (
     "testing", "cli", "worker", "app", "composition",
     # features, top floor first
-    "admin", "alerts", "webhooks", "api_keys", "organizations", "sessions", "credentials", "users", "access", "tokens",
+    "admin", "alerts", "webhooks", "oauth", "api_keys", "organizations", "sessions", "credentials", "users", "access", "tokens",
     "mail", "audit", "keys",
     # ground floors
     "feature", "web", "http", "messaging", "outbound", "coordination", "runtime", "db", "core",
@@ -27,6 +27,7 @@ FEATURES = (
     "admin",
     "alerts",
     "webhooks",
+    "oauth",
     "api_keys",
     "organizations",
     "sessions",

@@ -29,6 +29,7 @@ from portico.mail.feature import mail_feature
 from portico.messaging.celery.health import describe_job_broker
 from portico.messaging.health import describe_jobs, describe_outbox
 from portico.messaging.publishing.health import describe_event_broker
+from portico.oauth.feature import oauth_feature
 from portico.organizations.feature import organizations_feature
 from portico.runtime import Runtime
 from portico.sessions.feature import sessions_feature
@@ -62,6 +63,7 @@ def default_features() -> list[Feature]:
         sessions_feature(),
         organizations_feature(),
         api_keys_feature(),
+        oauth_feature(),
         webhooks_feature(),
         alerts_feature(),
         admin_feature(),

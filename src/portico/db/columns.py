@@ -43,7 +43,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 class EnumText[E: StrEnum](TypeDecorator[E]):
     """A `StrEnum` stored by its value, so that renaming a member changes no row."""
 
-    impl = String(40)
+    impl = String
     cache_ok = True
 
     def __init__(self, kind: type[E], length: int = 40) -> None:

@@ -57,6 +57,14 @@ class ReadsJson:
         """Do nothing: markers are read at the start."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenToClients:
+    """Marks a route that recognises its callers itself, whatever page they stand in."""
+
+    async def __call__(self) -> None:
+        """Do nothing: markers are read at the start."""
+
+
 def limited(limit_class: Literal["sign_in", "write", "read", "none"]) -> Limited:
     """Declare the class of rate limits: `Depends(limited("sign_in"))` for what takes or sends a credential."""
     return Limited(LimitClass(limit_class))
@@ -73,5 +81,9 @@ without_idempotency = WithoutIdempotency()
 reads_json = ReadsJson()
 """Declare that the body is read and checked before the route is called, as for an API route."""
 
-type Marker = Limited | BodyLimit | WithoutIdempotency | ReadsJson
-MARKERS = (Limited, BodyLimit, WithoutIdempotency, ReadsJson)
+open_to_clients = OpenToClients()
+"""Declare that the caller is nobody to the edge: cookies and bearer tokens are not looked at, and pages of every origin
+may call. For the endpoints of protocols, whose requests carry a credential that no browser adds by itself."""
+
+type Marker = Limited | BodyLimit | WithoutIdempotency | ReadsJson | OpenToClients
+MARKERS = (Limited, BodyLimit, WithoutIdempotency, ReadsJson, OpenToClients)

@@ -19,7 +19,15 @@ from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from portico.http.access import Requires, public
-from portico.http.markers import MARKERS, BodyLimit, LimitClass, Limited, ReadsJson, WithoutIdempotency
+from portico.http.markers import (
+    MARKERS,
+    BodyLimit,
+    LimitClass,
+    Limited,
+    OpenToClients,
+    ReadsJson,
+    WithoutIdempotency,
+)
 
 DECLARATIONS = "portico_declarations"
 ALL_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -58,6 +66,7 @@ class RouteEntry:
     limit_class: LimitClass | None = None
     max_body_bytes: int | None = None
     keeps_answers: bool = True
+    is_open_to_clients: bool = False
     takes: BodyKind = BodyKind.ANY
     app: ASGIApp | None = None
     route: BaseRoute | None = None
@@ -244,6 +253,7 @@ def _entry(context: RouteContext, declarations: list[Any]) -> RouteEntry:
         limit_class=next((each.limit_class for each in declarations if isinstance(each, Limited)), None),
         max_body_bytes=next((each.size_bytes for each in declarations if isinstance(each, BodyLimit)), None),
         keeps_answers=not any(isinstance(each, WithoutIdempotency) for each in declarations),
+        is_open_to_clients=any(isinstance(each, OpenToClients) for each in declarations),
         route=route,
     )
     if isinstance(route, Mount) or not isinstance(route, Route):

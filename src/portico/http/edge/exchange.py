@@ -19,7 +19,7 @@ from portico.http.cookies import find_cookie
 from portico.http.dispatch import FOUND_KEY
 from portico.http.edge.hosts import HostVerdict
 from portico.http.edge.limits import Standing
-from portico.http.edge.origins import PREFLIGHT_HEADERS
+from portico.http.edge.origins import ANY_ORIGIN, OPEN_HEADERS, PREFLIGHT_HEADERS
 from portico.http.edge.requests import (
     METHODS,
     UNSAFE,
@@ -113,10 +113,14 @@ class Exchange:
 
     def _answer_preflight(self) -> None:
         origin = self.headers.get(b"origin")
-        if origin is None or not is_program_path(self.path) or not self._gear.origins.allows(origin):
-            raise OriginRefused
+        asked = self.headers[b"access-control-request-method"].decode("latin-1")
+        wanted = self._gear.table.find(asked, self.path).entry
         response = Response(status_code=204)
         response.raw_headers.extend(PREFLIGHT_HEADERS)
+        if wanted is not None and wanted.is_open_to_clients:
+            response.raw_headers.append(ANY_ORIGIN)
+        elif origin is None or not is_program_path(self.path) or not self._gear.origins.allows(origin):
+            raise OriginRefused
         raise Answered(response)
 
     async def admit(self, receive: Receive) -> Receive:
@@ -132,13 +136,15 @@ class Exchange:
         plan = limits.plan_for(entry, self.method)
         if plan.by_address:
             self._standing = await limits.hit(plan, self.client_key)
-        principal = await self._authenticate(headers)
+        is_open = entry is not None and entry.is_open_to_clients
+        principal = None if is_open else await self._authenticate(headers)
         if plan.limits and not plan.by_address:
             who = self._who or self.client_key
             self._standing = limits.hit_now(plan, who) if limits.is_immediate else await limits.hit(plan, who)
         if self.method not in UNSAFE:
             return receive
-        gear.forgery.check_origin(principal, headers)
+        if not is_open:
+            gear.forgery.check_origin(principal, headers)
         limit = (entry.max_body_bytes if entry else None) or gear.max_body_bytes
         declared_length(self.headers, limit)
         receive = BoundedReceive(receive, limit)
@@ -182,7 +188,10 @@ class Exchange:
         headers.append((b"x-request-id", self.request_id.encode("ascii")))
         if self._standing is not None:
             headers += gear.limits.headers(self._standing)
-        if gear.origins.has_cors and is_program_path(self.path):
+        entry = self.found.entry
+        if entry is not None and entry.is_open_to_clients:
+            headers += OPEN_HEADERS
+        elif gear.origins.has_cors and is_program_path(self.path):
             headers += gear.origins.answer_headers(self.headers.get(b"origin"))
         return headers
 

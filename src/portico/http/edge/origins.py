@@ -15,11 +15,11 @@ from portico.http.edge.hosts import public_origin
 
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS: Final = (
-    b"Accept-Language, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-CSRF-Token, "
-    b"X-Correlation-ID, X-Request-ID"
+    b"Accept-Language, Authorization, Content-Type, DPoP, Idempotency-Key, If-Match, If-None-Match, X-CSRF-Token, "
+    b"X-Correlation-ID, X-Request-ID, MCP-Protocol-Version"
 )
 _ANSWER_HEADERS: Final = (
-    b"ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    b"DPoP-Nonce, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
     b"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
 )
 VARY: Final = (b"vary", b"Origin")
@@ -30,6 +30,10 @@ PREFLIGHT_HEADERS: Final = (
     (b"access-control-max-age", b"600"),
 )
 """What the answer to a preflight says besides who may read it."""
+
+ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
+OPEN_HEADERS: Final = (ANY_ORIGIN, (b"access-control-expose-headers", _ANSWER_HEADERS))
+"""What answers of routes say that are open to clients: any page may read them, none sends a cookie along."""
 
 type RawHeaderList = list[tuple[bytes, bytes]]
 

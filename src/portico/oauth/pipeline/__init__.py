@@ -1,0 +1,1 @@
+"""The checks of protocol requests, as one table: a row a check, a column an endpoint."""
