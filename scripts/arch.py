@@ -18,8 +18,8 @@ CONTRACTS = ROOT / ".importlinter"
 FLOORS = (
     "testing", "cli", "worker", "app", "composition",
     # features, top floor first
-    "admin", "alerts", "webhooks", "oauth", "api_keys", "organizations", "sessions", "credentials", "users", "access", "tokens",
-    "mail", "audit", "keys",
+    "admin", "alerts", "webhooks", "resource_server", "oauth", "api_keys", "organizations", "sessions", "credentials",
+    "users", "access", "tokens", "mail", "audit", "keys",
     # ground floors
     "feature", "web", "http", "messaging", "outbound", "coordination", "runtime", "db", "core",
 )  # fmt: skip

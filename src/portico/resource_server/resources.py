@@ -1,0 +1,186 @@
+"""The object that a team declares for its API or MCP server: what it is called, what its scopes mean, who issues its
+tokens. Everything else hangs on it: the metadata route, the dependency of routes, the guard around a mounted app.
+
+    notes = protected_resource("https://api.example.com/notes", scopes={"notes:read": "Read your notes"})
+    app.include_router(notes.router)
+
+    @app.get("/notes")
+    async def list_notes(holder: Annotated[TokenHolder, Depends(notes.requires("notes:read"))]) -> list[Note]: ...
+
+Without `authorization_server` tokens come from the Portico in the same process, and end the moment it ends them. With
+the issuer of another, it is found by its metadata, and tokens are verified by its keys, or by asking it.
+"""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from portico.core.clock import Clock, SystemClock
+from portico.core.settings import OutboundSettings
+from portico.http.access import public
+from portico.http.markers import open_to_clients
+from portico.http.routing import declare
+from portico.resource_server.declarations import Declaration
+from portico.resource_server.guarding import Guard
+from portico.resource_server.metadata import metadata_router
+from portico.resource_server.protecting import HOLDER_KEY, ProtectedApp
+from portico.resource_server.types import IntrospectionClient, TokenHolder
+from portico.resource_server.verifying.choosing import Authorities
+
+
+def protected_resource(
+    identifier: str,
+    *,
+    scopes: Mapping[str, str],
+    name: str | None = None,
+    authorization_server: str | None = None,
+    introspection: IntrospectionClient | None = None,
+    requires_dpop: bool = False,
+    requires_dpop_nonce: bool = False,
+    certificate_header: str | None = None,
+    implied: Mapping[str, Collection[str]] | None = None,
+    also_at_root: bool = False,
+    allowed_hosts: Collection[str] = (),
+    allowed_origins: Collection[str] = (),
+    outbound: OutboundSettings | None = None,
+    clock: Clock | None = None,
+) -> "ProtectedResource":
+    """Declare a protected resource.
+
+    `identifier` is the URL that clients are given; tokens name it as their audience, byte for byte. `scopes` says of
+    each scope in plain words what it allows, `implied` which others it includes.
+
+    Tokens that are bound to a key are checked in any case. With `requires_dpop` others are refused; with
+    `requires_dpop_nonce` each proof carries a nonce of ours. `certificate_header` is where a trusted proxy puts the
+    client's TLS certificate (RFC 8705); it must strip what comes from outside.
+
+    `also_at_root` serves the metadata at the well-known path without the resource's own, too, for hosts with a single
+    resource. `allowed_hosts` and `allowed_origins` are other names under which it is reached, and pages that may call.
+
+    Raises:
+        ValueError: a URL that is no identifier, a scope that cannot be one, `offline_access` among the scopes, or
+            introspection without the server to ask, or nonces without a Portico in the process.
+    """
+    declaration = Declaration(
+        identifier=identifier,
+        scopes=dict(scopes),
+        name=name,
+        authorization_server=authorization_server,
+        introspection=introspection,
+        requires_dpop=requires_dpop,
+        requires_dpop_nonce=requires_dpop_nonce,
+        certificate_header=certificate_header,
+        implied=implied or {},
+        also_at_root=also_at_root,
+        allowed_hosts=allowed_hosts,
+        allowed_origins=allowed_origins,
+        outbound=outbound or OutboundSettings(),
+        clock=clock or SystemClock(),
+    )
+    return ProtectedResource(declaration)
+
+
+class ProtectedResource:
+    """A declared resource; see `protected_resource`. `router` serves its metadata."""
+
+    def __init__(self, declaration: Declaration) -> None:
+        self.declaration = declaration
+        self._authorities = Authorities(declaration)
+        self._guard = Guard(declaration, self._authorities)
+        self.router = metadata_router(declaration, lambda request: self._authorities.of(request.scope).issuer)
+        self.router.lifespan_context = self._lifespan
+
+    @property
+    def identifier(self) -> str:
+        """Return the URL by which tokens name the resource."""
+        return self.declaration.identifier
+
+    def requires(self, *scopes: str) -> "RequiresScopes":
+        """Return the dependency that lets a token through which is good for all of `scopes`.
+
+        Raises:
+            ValueError: one of them was not declared.
+        """
+        return RequiresScopes(self._guard, self.declaration.known(scopes))
+
+    def protect(
+        self,
+        app: ASGIApp,
+        scopes: Collection[str] = (),
+        *,
+        tools: Mapping[str, Collection[str]] | None = None,
+    ) -> ProtectedApp:
+        """Return `app` behind the guard: each request needs a token that is good for `scopes`.
+
+        `tools` says which scopes calls of single MCP tools need besides; a token without them gets a 403 that names
+        all of them, by which clients ask for more.
+
+        Raises:
+            ValueError: a scope was not declared.
+        """
+        by_tool = {tool: self.declaration.known(needed) for tool, needed in (tools or {}).items()}
+        return ProtectedApp(app, self._guard, self.declaration.known(scopes), by_tool)
+
+    def route(
+        self,
+        app: ASGIApp,
+        scopes: Collection[str] = (),
+        *,
+        tools: Mapping[str, Collection[str]] | None = None,
+    ) -> Route:
+        """Return a route at the resource's own path that leads to `app` behind the guard; `router.routes` takes it.
+
+        Raises:
+            ValueError: as `protect`.
+        """
+        path = urlsplit(self.identifier).path or "/"
+        return declare(Route(path, self.protect(app, scopes, tools=tools)), public, open_to_clients)
+
+    async def close(self) -> None:
+        """Close the connections to a remote server; where `router` is included, that happens by itself."""
+        await self._authorities.close()
+
+    @asynccontextmanager
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await self.close()
+
+
+class RequiresScopes:
+    """Dependency: lets a request through whose token is good for these scopes.
+
+    For a Portico the route counts as public: whoever calls is recognised here, and by no credential of its own.
+    """
+
+    def __init__(self, guard: Guard, scopes: tuple[str, ...]) -> None:
+        self._guard = guard
+        self.scopes = scopes
+
+    async def __call__(self, request: Request, _: Annotated[None, Depends(public)]) -> TokenHolder:
+        """Return the holder of the token.
+
+        Raises:
+            AccessRefused: the request is not served (400, 401, 403, 421, 503).
+        """
+        holder = await self._guard.admit(request.scope, self.scopes)
+        request.scope[HOLDER_KEY] = holder
+        return holder
+
+
+def token_holder(request: Request) -> TokenHolder:
+    """Return whose token a guarded request came with, for code that is called deep inside of a mounted application.
+
+    Raises:
+        LookupError: the request did not pass a guard.
+    """
+    holder: TokenHolder | None = request.scope.get(HOLDER_KEY)
+    if holder is None:
+        raise LookupError("no guard of a protected resource stands in front of this")
+    return holder
