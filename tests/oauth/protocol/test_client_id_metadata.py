@@ -32,11 +32,17 @@ DOCUMENT: dict[str, Any] = {
 @pytest.mark.parametrize(
     "url",
     [
-        URL, "https://claude.ai/oauth/claude-code-client-metadata", "https://vscode.dev/oauth/client-metadata.json",
-        "https://app.example/a/", "https://app.example:8443/c", "https://app.example/c?v=1", "https://app.example/a.b/..c/...",
-        "https://APP.example/c", "https://app.example:443/c",
+        URL,
+        "https://claude.ai/oauth/claude-code-client-metadata",
+        "https://vscode.dev/oauth/client-metadata.json",
+        "https://app.example/a/",
+        "https://app.example:8443/c",
+        "https://app.example/c?v=1",
+        "https://app.example/a.b/..c/...",
+        "https://APP.example/c",
+        "https://app.example:443/c",
     ],
-)  # fmt: skip
+)
 def test_url_of_a_document_is_taken_as_it_is_written(url: str) -> None:
     check_document_url(url)
 
@@ -47,14 +53,34 @@ def test_url_of_a_document_is_taken_as_it_is_written(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://app.example", "https://app.example/", "https://app.example?x=/c", "https://app.example/./c",
-        "https://app.example/../c", "https://app.example/a/..", "https://app.example/a/.", "https://app.example/%2e/c",
-        "https://app.example/%2E%2e/c", "https://app.example/.%2e/c", "https://app.example/c#x", "https://app.example/c#",
-        "https://user@app.example/c", "https://user:pw@app.example/c", "http://app.example/c", "http://localhost/c",
-        "https:/app.example/c", "https:app.example/c", "ftp://app.example/c", "https://app.example/c d", "https://app.example\\c",
-        "https://bücher.example/c", "https://app.example/c\n", "https://app.example/" + "c" * 500, "https://0x7f.1/c", "https://127.1/c",
+        "https://app.example",
+        "https://app.example/",
+        "https://app.example?x=/c",
+        "https://app.example/./c",
+        "https://app.example/../c",
+        "https://app.example/a/..",
+        "https://app.example/a/.",
+        "https://app.example/%2e/c",
+        "https://app.example/%2E%2e/c",
+        "https://app.example/.%2e/c",
+        "https://app.example/c#x",
+        "https://app.example/c#",
+        "https://user@app.example/c",
+        "https://user:pw@app.example/c",
+        "http://app.example/c",
+        "http://localhost/c",
+        "https:/app.example/c",
+        "https:app.example/c",
+        "ftp://app.example/c",
+        "https://app.example/c d",
+        "https://app.example\\c",
+        "https://bücher.example/c",
+        "https://app.example/c\n",
+        "https://app.example/" + "c" * 500,
+        "https://0x7f.1/c",
+        "https://127.1/c",
     ],
-)  # fmt: skip
+)
 def test_other_url_is_no_client(url: str) -> None:
     with pytest.raises(Refused) as refused:
         check_document_url(url)
@@ -143,12 +169,22 @@ def test_document_that_cannot_be_trusted_is_refused(change: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("kind", "is_json"),
     [
-        ("application/json", True), ("application/json; charset=utf-8", True), ("Application/JSON", True),
-        ("application/oauth-client+json", True), ("application/a.b-c+json;v=1", True), ("text/html", False),
-        ("text/json", False), ("", False), ("application/jsonp", False), ("application/+json", False),
-        ("application/x json", False), ("json", False), ("text/html; x=application/json", False), ("application/javascript", False),
+        ("application/json", True),
+        ("application/json; charset=utf-8", True),
+        ("Application/JSON", True),
+        ("application/oauth-client+json", True),
+        ("application/a.b-c+json;v=1", True),
+        ("text/html", False),
+        ("text/json", False),
+        ("", False),
+        ("application/jsonp", False),
+        ("application/+json", False),
+        ("application/x json", False),
+        ("json", False),
+        ("text/html; x=application/json", False),
+        ("application/javascript", False),
     ],
-)  # fmt: skip
+)
 def test_media_type_must_be_json(kind: str, is_json: bool) -> None:
     assert is_json_type(kind) == is_json
 
