@@ -16,15 +16,19 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from portico.core.clock import Clock, SystemClock
 from portico.core.settings import OutboundSettings
+from portico.feature import Feature
 from portico.http.access import public
 from portico.http.markers import open_to_clients
 from portico.http.routing import declare
+from portico.oauth.services.resources import Resource
 from portico.resource_server.declarations import Declaration
 from portico.resource_server.guarding import Guard
 from portico.resource_server.metadata import metadata_router
@@ -141,6 +145,39 @@ class ProtectedResource:
         path = urlsplit(self.identifier).path or "/"
         return declare(Route(path, self.protect(app, scopes, tools=tools)), public, open_to_clients)
 
+    def feature(
+        self,
+        name: str,
+        app: Starlette,
+        scopes: Collection[str] = (),
+        *,
+        tools: Mapping[str, Collection[str]] | None = None,
+    ) -> Feature:
+        """Return `app` as a feature of a Portico in the same process, whose tokens it takes.
+
+        It is at the resource's own path, lives as long as the server, and is known to the authorization server, which
+        shows its scopes to people in plain words.
+
+        Raises:
+            ValueError: as `protect`.
+        """
+        own = APIRouter(routes=[self.route(app, scopes, tools=tools)])
+        return Feature(
+            name=name,
+            root_routes=[self.router, own],
+            contributes={Resource: [self.as_registered()]},
+            lifespan=lambda _: _alive(app),
+        )
+
+    def as_registered(self) -> Resource:
+        """Return the resource as the authorization server in the same process knows it; a feature contributes it."""
+        return Resource(
+            identifier=self.identifier,
+            name=self.declaration.name or "",
+            scopes=self.declaration.scopes,
+            requires_dpop=self.declaration.requires_dpop,
+        )
+
     async def close(self) -> None:
         """Close the connections to a remote server; where `router` is included, that happens by itself."""
         await self._authorities.close()
@@ -151,6 +188,12 @@ class ProtectedResource:
             yield
         finally:
             await self.close()
+
+
+@asynccontextmanager
+async def _alive(app: Starlette) -> AsyncIterator[None]:
+    async with app.router.lifespan_context(app):
+        yield
 
 
 class RequiresScopes:
@@ -174,13 +217,15 @@ class RequiresScopes:
         return holder
 
 
-def token_holder(request: Request) -> TokenHolder:
+def token_holder(request: HTTPConnection | None) -> TokenHolder:
     """Return whose token a guarded request came with, for code that is called deep inside of a mounted application.
+
+    A tool of the official MCP SDK has the request in its context: `here.request_context.request`.
 
     Raises:
         LookupError: the request did not pass a guard.
     """
-    holder: TokenHolder | None = request.scope.get(HOLDER_KEY)
+    holder: TokenHolder | None = request.scope.get(HOLDER_KEY) if request is not None else None
     if holder is None:
         raise LookupError("no guard of a protected resource stands in front of this")
     return holder
