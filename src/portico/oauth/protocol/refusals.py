@@ -70,3 +70,11 @@ class Refused(Exception):
         self.error = error
         self.description = description
         self.detail = detail
+
+
+class UnknownKey(Refused):
+    """A signature that none of the known keys verifies.
+
+    Where the keys come from an address (`jwks_uri`), the caller may fetch them again, once and throttled, and
+    repeat the check: the signer may have changed its keys (OpenID Connect Core 1.0, section 10.1.1).
+    """
