@@ -57,16 +57,18 @@ class JoseKey:
 class Expected:
     """What a token must say to be good here; times are in seconds since 1970.
 
-    `exp_leeway` and `skew` (for `nbf` and `iat`) are seconds between 0 and 60.
+    Without an `audience` whoever asks looks at it himself; with `takes_expired` it may be over. `exp_leeway` and `skew`
+    (for `nbf` and `iat`) are seconds between 0 and 60.
     """
 
     typ: str
     issuer: str
-    audience: str
+    audience: str | None
     required: frozenset[str]
     now: float
     exp_leeway: float = 0
     skew: float = 60
+    takes_expired: bool = False
 
 
 def generate_key(algorithm: SigningAlgorithm) -> JoseKey:
@@ -198,11 +200,11 @@ def _is_from_issuer(claims: Mapping[str, Any], expected: Expected) -> bool:
 
 
 def _is_for_audience(claims: Mapping[str, Any], expected: Expected) -> bool:
-    return cast("bool", claims.get("aud") == expected.audience)
+    return expected.audience is None or cast("bool", claims.get("aud") == expected.audience)
 
 
 def _is_not_over(claims: Mapping[str, Any], expected: Expected) -> bool:
-    return cast("bool", expected.now < claims["exp"] + expected.exp_leeway)
+    return expected.takes_expired or cast("bool", expected.now < claims["exp"] + expected.exp_leeway)
 
 
 def _has_begun(claims: Mapping[str, Any], expected: Expected) -> bool:

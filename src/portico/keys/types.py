@@ -10,6 +10,8 @@ class KeyPurpose(StrEnum):
 
     ACCESS_TOKEN = "access_token"
     ID_TOKEN = "id_token"
+    ID_TOKEN_ES256 = "id_token_es256"
+    """For clients that ask for it, and where RSA with PKCS #1 is not good enough (FAPI 2.0, section 5.4.1)."""
 
 
 class SigningAlgorithm(StrEnum):
@@ -22,6 +24,7 @@ class SigningAlgorithm(StrEnum):
 ALGORITHMS = {
     KeyPurpose.ACCESS_TOKEN: SigningAlgorithm.ES256,
     KeyPurpose.ID_TOKEN: SigningAlgorithm.RS256,
+    KeyPurpose.ID_TOKEN_ES256: SigningAlgorithm.ES256,
 }
 """Which algorithm serves which purpose: ES256 is fast, RS256 is what every OpenID client understands."""
 

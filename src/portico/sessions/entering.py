@@ -35,6 +35,13 @@ def entered(
     return response
 
 
+def renewed(request: Request, runtime: Runtime, cookie: str, path: str) -> Response:
+    """Lead on in the session that goes on under a new cookie."""
+    response = see_other(request, path)
+    set_page_cookie(response, runtime, cookie)
+    return response
+
+
 def set_page_cookie(
     response: Response, runtime: Runtime, cookie: str, *, max_age: timedelta | None = None
 ) -> None:

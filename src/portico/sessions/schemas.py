@@ -137,6 +137,8 @@ class PageLogin(RequestModel):
     password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD)
     invitation: SecretStr | None = Field(None, max_length=MAX_INVITATION)
     """Goes on to sign-up with who has no account; signing in makes nothing of it."""
+    again: str | None = Field(None, max_length=1)
+    """Whoever is signed in proves it once more, and his session goes on."""
 
 
 class PageVerification(RequestModel):

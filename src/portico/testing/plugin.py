@@ -17,9 +17,11 @@ from portico.composition import chains_of, compose, opened
 from portico.core.ids import OrganizationId
 from portico.core.settings import Environment, Settings
 from portico.feature import Feature
+from portico.keys.services import KeyMaker
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from portico.testing.isolation import new_organization
+from portico.testing.keys import PooledKeys
 from portico.testing.mail import CapturedMails, capture_mail
 from portico.testing.organizations import TestOrganizations
 from portico.testing.people import People
@@ -105,7 +107,9 @@ async def runtime(
     settings: Settings, features: Sequence[Feature], clock: FrozenClock
 ) -> AsyncIterator[Runtime]:
     """Return an open runtime: ports filled, features alive, no periodic work running by itself."""
-    async with opened(compose(settings, features, clock=clock)) as runtime:
+    composed = compose(settings, features, clock=clock)
+    composed.provide(KeyMaker, PooledKeys())
+    async with opened(composed) as runtime:
         yield runtime
 
 

@@ -19,8 +19,8 @@ _REQUEST_HEADERS: Final = (
     b"X-Correlation-ID, X-Request-ID, MCP-Protocol-Version"
 )
 _ANSWER_HEADERS: Final = (
-    b"DPoP-Nonce, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
-    b"X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
+    b"DPoP-Nonce, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
+    b"WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
 )
 VARY: Final = (b"vary", b"Origin")
 

@@ -35,6 +35,7 @@ LEEWAY_LIMIT = timedelta(seconds=60)
 REQUIRED_CLAIMS: Mapping[KeyPurpose, frozenset[str]] = {
     KeyPurpose.ACCESS_TOKEN: frozenset({"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}),
     KeyPurpose.ID_TOKEN: frozenset({"iss", "sub", "aud", "exp", "iat"}),
+    KeyPurpose.ID_TOKEN_ES256: frozenset({"iss", "sub", "aud", "exp", "iat"}),
 }
 """RFC 9068, section 2.2; OpenID Connect Core 1.0, section 2."""
 
@@ -86,6 +87,10 @@ class Keyring:
         """Name the keys."""
         return f"Keyring({', '.join(self._keys)})"
 
+    def can_sign(self, purpose: KeyPurpose) -> bool:
+        """Tell whether there is a key for this purpose."""
+        return any(each.purpose is purpose and each.is_private for each in self._keys.values())
+
     def sign(self, claims: Mapping[str, Any], *, purpose: KeyPurpose, typ: str) -> str:
         """Return a compact JWT of `claims` (with `exp`), signed by the key that signs now for this purpose.
 
@@ -104,12 +109,14 @@ class Keyring:
         *,
         purpose: KeyPurpose,
         typ: str,
-        audience: str,
+        audience: str | None,
         issuer: str,
         exp_leeway: timedelta = timedelta(0),
+        takes_expired: bool = False,
     ) -> dict[str, Any]:
         """Return the claims of a good token of this purpose, type, audience and issuer. Asks no database.
 
+        Without an `audience` the caller judges `aud` himself; `takes_expired` is for hints, which prove nothing.
         An unknown `kid` is refused, and has the ring reloaded in the background, at most once in five seconds.
 
         Raises:
@@ -124,6 +131,7 @@ class Keyring:
             now=now.timestamp(),
             exp_leeway=min(exp_leeway, LEEWAY_LIMIT).total_seconds(),
             skew=CLOCK_SKEW.total_seconds(),
+            takes_expired=takes_expired,
         )
 
         def find_key(kid: str) -> JoseKey | None:

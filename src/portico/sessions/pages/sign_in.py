@@ -10,13 +10,16 @@ from portico.core.errors import PorticoError
 from portico.core.ids import UserId
 from portico.credentials.schemas import MAX_INVITATION
 from portico.http.access import find_principal, public
+from portico.http.content_policy import csp_nonce, page_policy
 from portico.http.dependencies import MaybePrincipalDep, RuntimeDep
 from portico.http.markers import limited, without_idempotency
 from portico.runtime import Runtime
 from portico.sessions.dependencies import SessionsDep, SignInDep
-from portico.sessions.entering import entered, left, present_session
+from portico.sessions.entering import entered, left, present_session, renewed
 from portico.sessions.errors import EmailNotVerified
+from portico.sessions.ports import SignInDestinations
 from portico.sessions.schemas import PageLogin
+from portico.sessions.services import SignIn
 from portico.sessions.types import Transport
 from portico.users.settings import UsersSettings
 from portico.users.types import RegistrationMode
@@ -37,20 +40,30 @@ router = APIRouter(
 
 @router.get("/login")
 async def show_login(request: Request, runtime: RuntimeDep) -> Response:
-    """Show the form; whoever is signed in is led on. `?invitation=` goes on to sign-up with who has no account."""
+    """Show the form; whoever is signed in is led on, but for `?again=1`, which asks him to prove it once more.
+
+    `?invitation=` goes on to sign-up with who has no account.
+    """
     target = safe_next(request.query_params.get("next"))
-    if find_principal(request) is not None:
+    again = request.query_params.get("again") == "1"
+    if find_principal(request) is not None and not again:
         return see_other(request, target)
     invitation = request.query_params.get("invitation", "")[:MAX_INVITATION]
-    return render(request, LOGIN, **_context(runtime, target, invitation))
+    response = render(request, LOGIN, **_context(runtime, target, invitation, again=again))
+    return await _allowing(request, runtime, response, target)
 
 
 @router.post("/login", dependencies=[Depends(limited("sign_in"))])
 async def sign_in(request: Request, runtime: RuntimeDep, service: SignInDep, form: FormDep) -> Response:
-    """Sign in by e-mail address or username; a session that the browser had before ends."""
+    """Sign in by e-mail address or username; a session that the browser had before ends.
+
+    With `again` whoever is signed in proves it once more, and his session goes on.
+    """
     target = safe_next(form.text("next"))
     try:
         wish = form.parse(PageLogin)
+        if wish.again and (cookie := await _proven_again(request, service, wish)) is not None:
+            return renewed(request, runtime, cookie, target)
         signed_in = await service.sign_in(
             wish.username.strip(),
             wish.password.get_secret_value(),
@@ -58,7 +71,8 @@ async def sign_in(request: Request, runtime: RuntimeDep, service: SignInDep, for
             replaces=present_session(request),
         )
     except PorticoError as refusal:
-        return _refused(request, runtime, form, refusal, target)
+        response = _refused(request, runtime, form, refusal, target)
+        return await _allowing(request, runtime, response, target)
     return entered(request, runtime, signed_in.opened, target)
 
 
@@ -74,15 +88,37 @@ async def sign_out(
 
 def _refused(request: Request, runtime: Runtime, form: Form, refusal: PorticoError, target: str) -> Response:
     invitation = form.text("invitation")[:MAX_INVITATION]
-    context = _context(runtime, target, invitation, is_unproven=isinstance(refusal, EmailNotVerified))
+    is_unproven = isinstance(refusal, EmailNotVerified)
+    context = _context(runtime, target, invitation, again=form.text("again") == "1", is_unproven=is_unproven)
     return refused(request, LOGIN, form, refusal, **context)
 
 
-def _context(runtime: Runtime, target: str, invitation: str, *, is_unproven: bool = False) -> dict[str, Any]:
+async def _proven_again(request: Request, service: SignIn, wish: PageLogin) -> str | None:
+    """Return the session's new cookie; None where nobody, or somebody else, is signed in."""
+    principal = find_principal(request)
+    if principal is None or principal.session_id is None or principal.actor_id is not None:
+        return None
+    return await service.sign_in_again(principal, wish.username.strip(), wish.password.get_secret_value())
+
+
+async def _allowing(request: Request, runtime: Runtime, response: Response, target: str) -> Response:
+    """Let the form lead to where the answer is sent on to in the end, also outside of this server."""
+    destinations = runtime.find(SignInDestinations)
+    targets = await destinations.targets_of(target) if destinations is not None else ()
+    if targets:
+        policy = page_policy(csp_nonce(request), form_action=("'self'", *targets))
+        response.headers["Content-Security-Policy"] = policy
+    return response
+
+
+def _context(
+    runtime: Runtime, target: str, invitation: str, *, again: bool = False, is_unproven: bool = False
+) -> dict[str, Any]:
     mode = runtime.section(UsersSettings).registration
     return {
         "next": target,
         "invitation": invitation,
+        "again": again,
         "may_sign_up": mode is not RegistrationMode.CLOSED,
         "is_unproven": is_unproven,
     }

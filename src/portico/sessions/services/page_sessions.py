@@ -103,6 +103,21 @@ class PageSessions:
             await self._runtime.get(RevocationLog).append(self._unit, [f"session:{session_id}"])
         return value
 
+    async def authenticate_again(self, session_id: SessionId, *, amr: tuple[AuthMethod, ...]) -> str:
+        """Note that the person proved anew who he is, under a new cookie; return its value.
+
+        Raises:
+            SessionEnded: it has ended in the meantime, or is none of the browser's (401).
+        """
+        async with self._unit:
+            sessions = SessionRepository(self._unit.session)
+            now = self._runtime.clock.now()
+            if not await sessions.reauthenticate(
+                session_id, now=now, amr=[each.value for each in amr], aal=1
+            ):
+                raise SessionEnded
+            return await self.renew(session_id)
+
     async def end(self, session_id: SessionId, *, user_id: UserId) -> None:
         """Sign out; nothing happens where the session has ended already."""
         await Sessions(self._runtime, self._unit).log_out(user_id, session_id)

@@ -17,11 +17,13 @@ from portico.core.ids import SessionId
 from portico.credentials.errors import InvalidCredentials
 from portico.credentials.services import PasswordProof, PasswordProofs
 from portico.db.unit import Unit
+from portico.http.authentication import Principal
 from portico.runtime import Runtime
 from portico.sessions.errors import AccountDeactivated, EmailNotVerified, SessionEnded
 from portico.sessions.repositories import LockedPerson, SignInFacts
 from portico.sessions.services.access_tokens import AccessToken, AccessTokens
 from portico.sessions.services.opening import OpenedSession, SessionOpening
+from portico.sessions.services.page_sessions import PageSessions
 from portico.sessions.types import AuthMethod, Transport
 from portico.tokens.types import RefreshToken
 from portico.users.services import Users
@@ -88,6 +90,32 @@ class SignIn:
         if transport is not Transport.PAGE:
             access_token = self._runtime.get(AccessTokens).mint(opened.session)
         return SignedIn(account=proof.account, opened=opened, access_token=access_token)
+
+    async def sign_in_again(self, principal: Principal, identifier: str, password: str) -> str | None:
+        """Prove once more who it is: the session goes on under a new cookie, freshly authenticated.
+
+        Return the cookie's value; None if it is somebody else who signs in, which is a sign-in like any other.
+
+        Raises:
+            InvalidCredentials, TooManyAttempts, PasswordUnreadable, HashingBusy: as `sign_in`.
+            SessionEnded: the session has ended in the meantime (401).
+        """
+        account = await Users(self._runtime, self._unit).find_by_identifier(identifier)
+        if account is None or account.id != principal.id or principal.session_id is None:
+            return None
+        proof = await self._proofs.prove(account, identifier, password)
+        async with self._unit:
+            await self._proofs.accept(proof)
+            record(
+                self._runtime,
+                self._unit,
+                "session.reauthenticated",
+                actor=principal,
+                subject=("user", account.id),
+            )
+            return await PageSessions(self._runtime, self._unit).authenticate_again(
+                principal.session_id, amr=(AuthMethod.PASSWORD,)
+            )
 
     async def _open(
         self, proof: PasswordProof, transport: Transport, replaces: SessionId | None

@@ -49,6 +49,26 @@ class TokenFamilyRepository(Repository[TokenFamily]):
         row = (await connection.execute(_ROTATE, values)).one_or_none()
         return None if row is None else Family(*row)
 
+    async def touch(
+        self, family_id: UUID, presented: int, *, now: datetime, idle_until: datetime
+    ) -> Family | None:
+        """Move the idle limit if `presented` is the live leaf; the counter stays."""
+        connection = await self.session.connection()
+        statement = (
+            update(_T)
+            .where(
+                _T.c.id == family_id,
+                _T.c.counter == presented,
+                _T.c.ended_at.is_(None),
+                _T.c.idle_expires_at > now,
+                _T.c.absolute_expires_at > now,
+            )
+            .values(rotated_at=now, idle_expires_at=idle_until)
+            .returning(*_FACTS)
+        )
+        row = (await connection.execute(statement)).one_or_none()
+        return None if row is None else Family(*row)
+
     async def find(self, family_id: UUID) -> Family | None:
         """Return the family as it is now, live or not."""
         connection = await self.session.connection()

@@ -96,6 +96,21 @@ class TokenFamilies:
                 return self._rotation(family, RotationOutcome.REGRANTED)
             return self._rotation(family, RotationOutcome.ROTATED)
 
+    async def touch(self, token: str, *, idle: timedelta) -> Family:
+        """Move the idle limit of a family whose tokens are not rotated, because they are bound to a key.
+
+        Raises:
+            RefreshTokenInvalid: malformed, expired, ended or unknown (401).
+        """
+        claims = self.read(token)
+        now = self._runtime.clock.now()
+        async with self._unit:
+            families = TokenFamilyRepository(self._unit.session)
+            family = await families.touch(claims.family_id, claims.counter, now=now, idle_until=now + idle)
+        if family is None:
+            raise RefreshTokenInvalid
+        return family
+
     async def family_of(self, token: str) -> Family:
         """Return the family that a genuine token names, live or not, whichever generation the token is.
 

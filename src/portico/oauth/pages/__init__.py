@@ -1,0 +1,1 @@
+"""What people see: consent, the device page, connected applications, refusals."""

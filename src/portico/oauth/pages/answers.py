@@ -1,0 +1,71 @@
+"""How the authorization endpoint answers browsers: redirects, self-posting forms, and refusals that stay here."""
+
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from portico.http.content_policy import csp_nonce, page_policy
+from portico.oauth.protocol.redirect_uris import host_shown
+from portico.oauth.services.authorizing import Answer, Decision, NotSentBack, SignInNeeded
+from portico.oauth.services.return_addresses import form_target
+from portico.web.rendering import render
+
+SEE_OTHER = 303
+"""After a form, so that no password is ever posted on (RFC 9700, section 4.12; row 1.19)."""
+CONSENT = "/oauth/consent"
+REFUSED = "oauth/refused.html.jinja"
+FORM_POST = "oauth/form_post.html.jinja"
+
+
+def decided(request: Request, decision: Decision) -> Response:
+    """Return where the browser goes next."""
+    if isinstance(decision, Answer):
+        return answered(request, decision)
+    if isinstance(decision, SignInNeeded):
+        there = quote(f"/oauth/resume?ticket={decision.ticket}", safe="")
+        again = "&again=1" if decision.again else ""
+        return _to(f"/login?next={there}{again}")
+    return _to(f"{CONSENT}?ticket={decision.ticket}")
+
+
+def answered(request: Request, answer: Answer) -> Response:
+    """Send the answer to the client, in the way that it asked for."""
+    if answer.response_mode == "form_post":
+        return _form_post(request, answer)
+    return _to(location_of(answer))
+
+
+def location_of(answer: Answer) -> str:
+    """Return the redirect URI with the parameters added to its query (OAuth 2.1, section 4.1.2)."""
+    joint = "&" if "?" in answer.redirect_uri else "?"
+    return f"{answer.redirect_uri}{joint}{urlencode(answer.parameters)}"
+
+
+def not_sent_back(request: Request, kept: NotSentBack) -> Response:
+    """Show a refusal; it goes to nobody but the visitor, unless he follows the link (rows 1.3, 1.21)."""
+    there = kept.goes_to
+    return render(
+        request,
+        REFUSED,
+        400,
+        refusal=kept.refusal,
+        link=location_of(there) if there is not None else None,
+        host=host_shown(there.redirect_uri) if there is not None else None,
+    )
+
+
+def _form_post(request: Request, answer: Answer) -> Response:
+    """A form that posts itself, or by its button (OAuth 2.0 Form Post Response Mode, section 2; row 23.1)."""
+    nonce = csp_nonce(request)
+    response = render(request, FORM_POST, answer=answer, host=host_shown(answer.redirect_uri))
+    response.headers["Content-Security-Policy"] = page_policy(
+        nonce, form_action=(form_target(answer.redirect_uri),)
+    )
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _to(location: str) -> Response:
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return RedirectResponse(location, SEE_OTHER, headers=headers)

@@ -1,0 +1,222 @@
+"""SQL of grants. One UPDATE decides which of several who show a code is the first (RFC 6749, section 4.1.2)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, insert, or_, select, update
+
+from portico.db.repositories import Repository
+from portico.oauth.models import OAuthClient, OAuthGrant
+from portico.oauth.types import GrantEnd, GrantType, SenderKey
+from portico.tokens.models import TokenFamily
+from portico.users.models import User
+from portico.users.types import UserStatus
+
+_GRANT = cast("Table", OAuthGrant.__table__)
+_CLIENT = cast("Table", OAuthClient.__table__)
+_FAMILY = cast("Table", TokenFamily.__table__)
+_USER = cast("Table", User.__table__)
+
+_FACTS = (
+    _GRANT.c.id,
+    _GRANT.c.client_key,
+    _GRANT.c.user_id,
+    _GRANT.c.organization_id,
+    _GRANT.c.session_id,
+    _GRANT.c.kind,
+    _GRANT.c.is_offline,
+    _GRANT.c.scope,
+    _GRANT.c.resources,
+    _GRANT.c.details,
+    _GRANT.c.context,
+    _GRANT.c.jkt,
+    _GRANT.c.x5t,
+    _GRANT.c.redirect_uri,
+    _GRANT.c.challenge,
+    _GRANT.c.ended_at,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundGrant:
+    """A grant as the database has it."""
+
+    id: UUID
+    client_key: UUID
+    user_id: UUID | None
+    organization_id: UUID | None
+    session_id: UUID | None
+    kind: GrantType
+    is_offline: bool
+    scope: str
+    resources: tuple[str, ...]
+    details: tuple[dict[str, Any], ...]
+    context: dict[str, Any]
+    sender: SenderKey
+    redirect_uri: str | None
+    challenge: str | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantState:
+    """What an access token's grant is worth now."""
+
+    is_good: bool
+    session_id: UUID | None
+
+
+_NOW: ColumnElement[datetime] = bindparam("now", type_=_GRANT.c.created_at.type)
+_ID: ColumnElement[UUID] = bindparam("grant_id", type_=_GRANT.c.id.type)
+_CODE: ColumnElement[bytes] = bindparam("hash", type_=_GRANT.c.code_hash.type)
+
+_ADD = insert(_GRANT)
+_SPEND = (
+    update(_GRANT)
+    .where(
+        _GRANT.c.code_hash == _CODE,
+        _GRANT.c.code_spent_at.is_(None),
+        _GRANT.c.code_expires_at > _NOW,
+        _GRANT.c.ended_at.is_(None),
+    )
+    .values(code_spent_at=_NOW, last_used_at=_NOW)
+    .returning(*_FACTS)
+)
+_BY_CODE = select(*_FACTS, _GRANT.c.code_spent_at).where(_GRANT.c.code_hash == _CODE)
+_BY_ID = select(*_FACTS).where(_GRANT.c.id == _ID)
+_IS_ACTIVE = and_(_USER.c.status == UserStatus.ACTIVE, _USER.c.deleted_at.is_(None))
+_STATE = (
+    select(
+        _GRANT.c.session_id,
+        and_(
+            _GRANT.c.ended_at.is_(None),
+            _CLIENT.c.disabled_at.is_(None),
+            or_(_GRANT.c.user_id.is_(None), _IS_ACTIVE),
+        ).label("is_good"),
+    )
+    .select_from(
+        _GRANT.join(_CLIENT, _CLIENT.c.id == _GRANT.c.client_key).outerjoin(
+            _USER, _USER.c.id == _GRANT.c.user_id
+        )
+    )
+    .where(_GRANT.c.id == _ID)
+)
+
+
+class GrantRepository(Repository[OAuthGrant]):
+    """The grants."""
+
+    async def add_grant(self, **values: Any) -> None:
+        """Write one row, without the ORM."""
+        connection = await self.session.connection()
+        await connection.execute(_ADD, values)
+
+    async def spend_code(self, code_hash: bytes, now: datetime) -> FoundGrant | None:
+        """Spend a code that is good now; of any number of callers exactly one gets the grant."""
+        connection = await self.session.connection()
+        row = (await connection.execute(_SPEND, {"hash": code_hash, "now": now})).one_or_none()
+        return _found(row) if row else None
+
+    async def find_by_code(self, code_hash: bytes) -> tuple[FoundGrant, datetime | None] | None:
+        """Return the grant of a code, spent or not, and when it was spent."""
+        connection = await self.session.connection()
+        row = (await connection.execute(_BY_CODE, {"hash": code_hash})).one_or_none()
+        return (_found(row), row.code_spent_at) if row else None
+
+    async def find(self, grant_id: UUID) -> FoundGrant | None:
+        """Return a grant, ended or not."""
+        connection = await self.session.connection()
+        row = (await connection.execute(_BY_ID, {"grant_id": grant_id})).one_or_none()
+        return _found(row) if row else None
+
+    async def find_state(self, grant_id: UUID) -> GrantState | None:
+        """Return what tokens of the grant are worth now: itself, its client and its person; one statement."""
+        connection = await self.session.connection()
+        row = (await connection.execute(_STATE, {"grant_id": grant_id})).one_or_none()
+        return GrantState(is_good=bool(row.is_good), session_id=row.session_id) if row else None
+
+    async def end(self, grant_ids: Collection[UUID], reason: GrantEnd, now: datetime) -> list[UUID]:
+        """End those that were not ended; return which."""
+        statement = (
+            update(_GRANT)
+            .where(_GRANT.c.id.in_(grant_ids), _GRANT.c.ended_at.is_(None))
+            .values(ended_at=now, ended_reason=reason)
+            .returning(_GRANT.c.id)
+        )
+        return list((await self.session.scalars(statement)).all())
+
+    async def list_living(self, *conditions: ColumnElement[bool]) -> list[UUID]:
+        """Return the ids of grants that were not ended, in the order in which they are locked everywhere."""
+        query = select(_GRANT.c.id).where(_GRANT.c.ended_at.is_(None), *conditions).order_by(_GRANT.c.id)
+        return list((await self.session.scalars(query)).all())
+
+    async def list_of_person(self, user_id: UUID, client_key: UUID | None = None) -> list[UUID]:
+        """Return a person's living grants, to one client or to all."""
+        where = [_GRANT.c.user_id == user_id]
+        if client_key is not None:
+            where.append(_GRANT.c.client_key == client_key)
+        return await self.list_living(*where)
+
+    async def list_of_client(self, client_key: UUID) -> list[UUID]:
+        """Return a client's living grants."""
+        return await self.list_living(_GRANT.c.client_key == client_key)
+
+    async def list_of_sessions(self, session_ids: Collection[UUID]) -> list[UUID]:
+        """Return living grants that were given in these sessions and end with them."""
+        return await self.list_living(_GRANT.c.session_id.in_(session_ids), _GRANT.c.is_offline.is_(False))
+
+    async def list_in_organization(self, organization_id: UUID, user_id: UUID) -> list[UUID]:
+        """Return a person's living grants that work in an organization."""
+        return await self.list_living(
+            _GRANT.c.organization_id == organization_id, _GRANT.c.user_id == user_id
+        )
+
+    async def list_children(self, grant_ids: Collection[UUID]) -> list[UUID]:
+        """Return living grants that came of exchanging tokens of these."""
+        return await self.list_living(_GRANT.c.parent_id.in_(grant_ids))
+
+    async def list_clients_of_sessions(
+        self, session_ids: Collection[UUID]
+    ) -> Sequence[tuple[UUID, UUID, UUID]]:
+        """Return session, client and person of every grant that was given in these sessions, ended or not."""
+        query = (
+            select(_GRANT.c.session_id, _GRANT.c.client_key, _GRANT.c.user_id)
+            .where(_GRANT.c.session_id.in_(session_ids), _GRANT.c.user_id.is_not(None))
+            .distinct()
+        )
+        return [(row[0], row[1], row[2]) for row in (await self.session.execute(query)).all()]
+
+    async def remove_ended(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` grants of which nothing is good since `before`; return how many went."""
+        has_family = (
+            select(_FAMILY.c.id)
+            .where(_FAMILY.c.grant_id == _GRANT.c.id, _FAMILY.c.ended_at.is_(None))
+            .exists()
+        )
+        unused = and_(_GRANT.c.code_expires_at < before, ~has_family, _GRANT.c.created_at < before)
+        oldest = select(_GRANT.c.id).where(or_(_GRANT.c.ended_at < before, unused)).limit(limit)
+        statement = delete(_GRANT).where(_GRANT.c.id.in_(oldest)).returning(_GRANT.c.id)
+        return len((await self.session.execute(statement)).all())
+
+
+def _found(row: Any) -> FoundGrant:
+    return FoundGrant(
+        id=row.id,
+        client_key=row.client_key,
+        user_id=row.user_id,
+        organization_id=row.organization_id,
+        session_id=row.session_id,
+        kind=row.kind,
+        is_offline=bool(row.is_offline),
+        scope=row.scope,
+        resources=tuple(row.resources),
+        details=tuple(row.details),
+        context=row.context,
+        sender=SenderKey(jkt=row.jkt, x5t=row.x5t),
+        redirect_uri=row.redirect_uri,
+        challenge=row.challenge,
+        ended_at=row.ended_at,
+    )

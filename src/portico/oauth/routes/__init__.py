@@ -1,0 +1,1 @@
+"""The endpoints of the protocol, and the API over clients and grants."""

@@ -1,0 +1,18 @@
+"""What each grant type does at the token endpoint; one file a grant type, found by `GRANTS`."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from portico.oauth.pipeline.asks import Ask
+from portico.oauth.services.token_grants.answers import TokenAnswer
+from portico.oauth.services.token_grants.authorization_code import exchange_code
+from portico.oauth.services.token_grants.client_credentials import issue_to_client
+from portico.oauth.services.token_grants.refresh_token import refresh
+from portico.oauth.types import GrantType
+
+GRANTS: Mapping[GrantType, Callable[[Ask], Awaitable[TokenAnswer]]] = {
+    GrantType.AUTHORIZATION_CODE: exchange_code,
+    GrantType.REFRESH_TOKEN: refresh,
+    GrantType.CLIENT_CREDENTIALS: issue_to_client,
+}
+
+__all__ = ["GRANTS", "TokenAnswer"]
