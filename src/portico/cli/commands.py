@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from portico.cli.mcp_doctor.commands import examine_mcp
 from portico.cli.processes import CommandLine
 
 HOST = typer.Option(envvar="HOST", help="Address to listen on.")
@@ -41,8 +42,11 @@ USERS = typer.Option(help="How many people there shall be.", min=1, max=10_000_0
 
 def register_commands(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (serve, worker, migrate, draft_migration, settings, doctor, create_admin, seed, purge):
+    for command in (serve, worker, migrate, draft_migration, settings, create_admin, seed, purge):
         app.command()(command)
+    group = typer.Typer(invoke_without_command=True, callback=doctor)
+    group.command("mcp")(examine_mcp)
+    app.add_typer(group, name="doctor")
 
 
 def serve(
@@ -122,11 +126,13 @@ def settings(
     print_settings(list_settings(changed_only=changed), as_json=as_json)
 
 
-def doctor() -> None:
+def doctor(context: typer.Context) -> None:
     """Examine this deployment; exit with 1 if it is unsound.
 
     Looks at settings, database, migrations, clock, storage, and at what the features say of themselves.
     """
+    if context.invoked_subcommand is not None:
+        return
     from portico.cli.checkup import is_sound
 
     if not is_sound():
