@@ -1,6 +1,8 @@
 """Who verifies the tokens of a request: a remote server, or the Portico that serves it."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from starlette.types import Scope
 
@@ -11,8 +13,11 @@ from portico.resource_server.declarations import Declaration
 from portico.resource_server.verifying.asking import AskingVerifier
 from portico.resource_server.verifying.claims import Demands, Verifier
 from portico.resource_server.verifying.discovery import RemoteServer
+from portico.resource_server.verifying.local import LocalVerifier, LocalVerifiers
 from portico.resource_server.verifying.remote import RemoteVerifier
 from portico.runtime import Runtime
+
+NONCE_KEY: Final = "resource_server.dpop_nonce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +78,13 @@ class Authorities:
         return Authority(issuer, verifier, declaration.clock)
 
     def _local_of(self, runtime: Runtime) -> Authority:
-        raise NotImplementedError(runtime)
+        issuer, identifier = runtime.settings.public_url, self._declaration.identifier
+        known = runtime.find(LocalVerifiers)
+        if known is None:
+            known = LocalVerifiers()
+            runtime.provide(LocalVerifiers, known)
+        verifier = known.get(identifier)
+        if verifier is None:
+            demands = Demands(issuer, identifier, self._declaration.widened)
+            verifier = known[identifier] = LocalVerifier(runtime, demands)
+        return Authority(issuer, verifier, runtime.clock, partial(runtime.secret.mac, NONCE_KEY))
