@@ -21,6 +21,7 @@ from portico.db.base import NamedTable
 from portico.db.columns import EnumText, JsonDocument, UtcDateTime
 from portico.db.mixins import Identified, Timestamped, Versioned
 from portico.oauth.types import (
+    ClientDefault,
     ClientSource,
     ClientVerdict,
     DeviceState,
@@ -134,6 +135,10 @@ class OAuthConsent(Identified, Timestamped, NamedTable):
     client_key: Mapped[UUID] = mapped_column(
         Uuid, ForeignKey("portico_oauth_clients.id", ondelete="CASCADE"), index=True
     )
+    organization_id: Mapped[UUID | None] = mapped_column(
+        Uuid, ForeignKey("portico_tenants.id", ondelete="CASCADE"), index=True
+    )
+    """In which organization the client works; the person chose it, and where he works himself changes nothing."""
     scope: Mapped[str] = mapped_column(String(SCOPE_LENGTH))
     resources: Mapped[list[Any]] = mapped_column(JsonDocument)
     details: Mapped[list[Any]] = mapped_column(JsonDocument)
@@ -253,3 +258,16 @@ class OAuthClientRule(Identified, Timestamped, NamedTable):
     verdict: Mapped[ClientVerdict] = mapped_column(EnumText(ClientVerdict))
     asked_by: Mapped[UUID | None] = mapped_column(Uuid)
     decided_by: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class OAuthOrganizationPolicy(NamedTable):
+    """What an organization says of clients that it has not spoken of one by one; without a row they are let in."""
+
+    table = "oauth_organization_policies"
+
+    organization_id: Mapped[UUID] = mapped_column(
+        Uuid, ForeignKey("portico_tenants.id", ondelete="CASCADE"), primary_key=True
+    )
+    default: Mapped[ClientDefault] = mapped_column(EnumText(ClientDefault))
+    decided_by: Mapped[UUID | None] = mapped_column(Uuid)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -104,6 +104,15 @@ class ClientVerdict(StrEnum):
     REQUESTED = "requested"
 
 
+class ClientDefault(StrEnum):
+    """What an organization does with a client of which it has said nothing."""
+
+    ALLOW = "allow"
+    APPROVAL = "approval"
+    """Members ask, an administrator decides."""
+    DENY = "deny"
+
+
 class RequestKind(StrEnum):
     """Why an authorization request was kept."""
 

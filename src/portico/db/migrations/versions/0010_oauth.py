@@ -31,6 +31,7 @@ def upgrade() -> None:
     _create_resources()
     _create_initial_tokens()
     _create_client_rules()
+    _create_organization_policies()
 
 
 def _create_clients() -> None:
@@ -136,18 +137,23 @@ def _create_consents() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("client_key", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
         sa.Column("scope", sa.String(length=2000), nullable=False),
         sa.Column("resources", DOCUMENT, nullable=False),
         sa.Column("details", DOCUMENT, nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
+        _belongs("oauth_consents", "organization_id", "portico_tenants"),
         _belongs("oauth_consents", "client_key", "portico_oauth_clients"),
         _belongs("oauth_consents", "user_id", "portico_users"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_portico_oauth_consents")),
         sa.UniqueConstraint("user_id", "client_key", name=op.f("uq_portico_oauth_consents_user_id")),
     )
     op.create_index("ix_portico_oauth_consents_client_key", "portico_oauth_consents", ["client_key"])
+    op.create_index(
+        "ix_portico_oauth_consents_organization_id", "portico_oauth_consents", ["organization_id"]
+    )
 
 
 def _create_requests() -> None:
@@ -283,6 +289,18 @@ def _create_client_rules() -> None:
     op.create_index("ix_portico_oauth_client_rules_client_key", "portico_oauth_client_rules", ["client_key"])
 
 
+def _create_organization_policies() -> None:
+    op.create_table(
+        "portico_oauth_organization_policies",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("default", sa.String(length=40), nullable=False),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        _belongs("oauth_organization_policies", "organization_id", "portico_tenants"),
+        sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_portico_oauth_organization_policies")),
+    )
+
+
 def _belongs(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:
     name = op.f(f"fk_portico_{table}_{column}_{to}")
     return sa.ForeignKeyConstraint([column], [f"{to}.id"], name=name, ondelete="CASCADE")
@@ -291,6 +309,7 @@ def _belongs(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:
 def downgrade() -> None:
     """Go down."""
     for table in (
+        "portico_oauth_organization_policies",
         "portico_oauth_client_rules",
         "portico_oauth_initial_tokens",
         "portico_oauth_resources",
