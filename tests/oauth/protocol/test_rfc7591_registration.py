@@ -24,7 +24,18 @@ POLICY = RegistrationPolicy(
     details_types=frozenset({"payment"}),
 )
 CALLBACK = "https://app.example/cb"
-KEYS = {"keys": [{"kty": "EC", "crv": "P-256", "x": "a", "y": "b", "kid": "1"}]}
+KEYS = {
+    "keys": [
+        {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+            "kid": "1",
+        }
+    ]
+}
+"""The key of RFC 7517, appendix A.1."""
 
 
 def read(**given: Any) -> ClientMetadata:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from portico.oauth.protocol.jose import Rejected, parse_jwks
 from portico.oauth.protocol.oidc_pairwise import needs_sector_document
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc7591_members import (
@@ -27,12 +28,22 @@ def _check_keys(metadata: ClientMetadata) -> None:
     """RFC 7591, section 2: `jwks` and `jwks_uri` exclude each other; who signs must have one of them."""
     if metadata.jwks is not None and metadata.jwks_uri is not None:
         raise _invalid("jwks and jwks_uri are both there")
-    has_keys = metadata.jwks_uri is not None or bool(metadata.jwks and metadata.jwks["keys"])
+    has_keys = metadata.jwks_uri is not None or _has_usable_key(metadata)
     signs = metadata.token_endpoint_auth_method in {"private_key_jwt", "self_signed_tls_client_auth"}
     if signs and not has_keys:
         raise _invalid(f"{metadata.token_endpoint_auth_method} needs jwks or jwks_uri")
     if metadata.require_signed_request_object and not has_keys:
         raise _invalid("require_signed_request_object needs jwks or jwks_uri")
+
+
+def _has_usable_key(metadata: ClientMetadata) -> bool:
+    """RFC 7517, section 5: keys of kinds that we do not know are passed over; weak ones count as none."""
+    if metadata.jwks is None:
+        return False
+    try:
+        return bool(parse_jwks(metadata.jwks))
+    except Rejected:
+        raise _invalid("jwks cannot be read") from None
 
 
 def _check_certificate(metadata: ClientMetadata) -> None:
