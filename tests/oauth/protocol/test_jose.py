@@ -144,6 +144,14 @@ class TestKeyChoice:
         assert fault_of(sign({}, ec_key(), "ES256"), []) is Fault.UNKNOWN_KEY
 
 
+def test_an_algorithm_off_the_list_is_rejected_even_if_the_key_takes_it() -> None:
+    """RFC 8725, section 3.1."""
+    policy = Policy(algorithms=frozenset({"PS256"}), types=frozenset({""}))
+
+    assert fault_of(sign({}, rsa_key(), "RS256"), [parsed(rsa_key())], policy) is Fault.ALGORITHM
+    verify(sign({}, rsa_key(), "PS256"), [parsed(rsa_key())], policy)
+
+
 class TestTyp:
     @pytest.mark.parametrize("typ", ["x+jwt", "X+JWT", "application/x+jwt", "Application/X+Jwt"])
     def test_it_is_compared_as_a_media_type(self, typ: str) -> None:

@@ -109,6 +109,15 @@ def test_a_number_has_one_spelling_only() -> None:
             parse_jwk(key | {"x": x})
 
 
+def test_a_coordinate_has_one_length_only() -> None:
+    """RFC 7518, section 6.2.1.2: a leading zero more is the same point, and would be another thumbprint."""
+    key = public(ec_key())
+    x = base64.urlsafe_b64decode(key["x"] + "=")
+
+    with pytest.raises(Rejected):
+        parse_jwk(key | {"x": b64(b"\0" + x)})
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -105,6 +105,16 @@ class TestReading:
 
         assert refused(parse_certificate, f"{one}, {one}").error == "invalid_client"
 
+    def test_padding_in_its_midst_is_refused(self) -> None:
+        text = structured(certificate())
+
+        assert refused(parse_certificate, f"{text[:9]}={text[9:]}").error == "invalid_client"
+
+    def test_a_large_one_is_refused(self) -> None:
+        names = [x509.DNSName(f"{index}.a-rather-long-name.example.com") for index in range(400)]
+
+        assert refused(parse_certificate, pem(certificate(names=names))).error == "invalid_client"
+
     def test_what_follows_a_certificate_is_refused(self) -> None:
         longer = base64.b64encode(der(certificate()) + b"\0").decode()
 
@@ -185,6 +195,11 @@ class TestSubject:
         one = read(certificate("CN=client.example.com"))
 
         assert refused(check_subject, one, SubjectRule(kind, "client.example.com")).error == "invalid_client"
+
+    def test_no_name_at_all_is_nobody(self) -> None:
+        one = read(certificate(""))
+
+        assert refused(check_subject, one, SubjectRule(SubjectKind.SUBJECT_DN, "")).error == "invalid_client"
 
     def test_parts_of_one_level_have_no_order(self) -> None:
         """RFC 4514, section 2.2."""

@@ -171,6 +171,7 @@ def test_an_expired_one_fails(rules: Any) -> None:
     [
         pytest.param({"exp": NOW + 4200}, id="exp-over-60"),
         pytest.param({"nbf": NOW - 3601, "exp": NOW + 60}, id="nbf-over-60"),
+        pytest.param({"nbf": NOW - 3605, "exp": NOW - 5}, id="nbf-over-60 with a span of 60"),
         pytest.param({"nbf": NOW - 1800, "exp": NOW + 1801}, id="a span over 60"),
     ],
 )

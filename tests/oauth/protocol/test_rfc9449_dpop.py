@@ -172,6 +172,11 @@ class TestProof:
         """RFC 9449, section 4.3, check 2."""
         assert refused(text) == "invalid_dpop_proof"
 
+    def test_a_large_one_is_refused(self) -> None:
+        verified(proof(padding="A" * 4000))
+
+        assert refused(proof(padding="A" * 8000)) == "invalid_dpop_proof"
+
     @pytest.mark.parametrize("method", ["GET", "post", "PUT", "POST "])
     def test_it_is_made_for_the_method(self, method: str) -> None:
         """RFC 9449, section 4.3, check 8."""

@@ -125,7 +125,7 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     Raises:
         Rejected: KEY, for a kind of key we do not take or a missing member.
     """
-    members = json.dumps(_key_members(jwk), sort_keys=True, separators=(",", ":"))
+    members = json.dumps(_key_members(jwk), separators=(",", ":"))
     return b64encode(hashlib.sha256(members.encode()).digest())
 
 
@@ -184,7 +184,7 @@ def _check_rsa(modulus: bytes, exponent: bytes) -> None:
     n, e = int.from_bytes(modulus), int.from_bytes(exponent)
     is_minimal = modulus[:1] != b"\0" and exponent[:1] != b"\0"
     has_size = MIN_RSA_BITS <= n.bit_length() <= MAX_RSA_BITS
-    if not is_minimal or not has_size or not n & 1 or not e & 1 or not 3 <= e <= MAX_RSA_EXPONENT:
+    if not is_minimal or not has_size or not n & 1 or not 3 <= e <= MAX_RSA_EXPONENT:
         raise Rejected(Fault.KEY, "an RSA key of a size that is not accepted")
 
 
