@@ -152,6 +152,14 @@ def test_an_algorithm_off_the_list_is_rejected_even_if_the_key_takes_it() -> Non
     verify(sign({}, rsa_key(), "PS256"), [parsed(rsa_key())], policy)
 
 
+@pytest.mark.parametrize(("listed", "used"), [("EdDSA", "Ed25519"), ("Ed25519", "EdDSA")])
+def test_an_algorithm_may_be_listed_by_its_other_name(listed: str, used: str) -> None:
+    """RFC 9864: a client that registered `EdDSA` may have a library that writes `Ed25519`."""
+    policy = Policy(algorithms=frozenset({listed}), types=frozenset({""}))
+
+    verify(sign({}, ed_key(), used), [parsed(ed_key())], policy)
+
+
 class TestTyp:
     @pytest.mark.parametrize("typ", ["x+jwt", "X+JWT", "application/x+jwt", "Application/X+Jwt"])
     def test_it_is_compared_as_a_media_type(self, typ: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portico.oauth.protocol.jose.algorithms import ASYMMETRIC, HMAC, HMAC_BYTES, MODELS
+from portico.oauth.protocol.jose.algorithms import ASYMMETRIC, HMAC, HMAC_BYTES, MODELS, spelled_alike
 from portico.oauth.protocol.jose.faults import Fault, Rejected
 from portico.oauth.protocol.jose.keys import MAX_NAME_LENGTH, PublicJwk, parse_jwk
 from portico.oauth.protocol.jose.reading import MAX_TOKEN_BYTES, Unverified, open_token, read_object
@@ -25,6 +25,10 @@ class Policy:
     algorithms: frozenset[str]
     types: frozenset[str]
     max_bytes: int = MAX_TOKEN_BYTES
+
+    def allows(self, algorithm: str) -> bool:
+        """Tell whether `algorithm` is on the list, under either of its names."""
+        return any(spelled_alike(algorithm, one) for one in self.algorithms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def _check_header(header: Mapping[str, Any], policy: Policy, forbidden: frozense
     if _plain_type(header.get("typ", UNTYPED)) not in policy.types:
         raise Rejected(Fault.TYPE, f"typ {header.get('typ')!r:.80}")
     algorithm = header.get("alg")
-    if not isinstance(algorithm, str) or algorithm not in policy.algorithms:
+    if not isinstance(algorithm, str) or not policy.allows(algorithm):
         raise Rejected(Fault.ALGORITHM, f"alg {algorithm!r:.80}")
     return algorithm
 
