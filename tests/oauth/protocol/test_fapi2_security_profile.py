@@ -6,7 +6,6 @@ import pytest
 from portico.oauth.protocol.fapi2_security_profile import (
     AUTHORIZATION_CHECKS,
     CLIENT_CHECKS,
-    MAX_CODE_SECONDS,
     TOKEN_CHECKS,
     AuthorizationFacts,
     Check,
@@ -211,4 +210,3 @@ def test_what_it_says_can_stand_in_an_error_description() -> None:
     descriptions = [check.description for checks in tables for check in checks]
 
     assert all(" " <= letter <= "~" and letter not in '"\\' for text in descriptions for letter in text)
-    assert MAX_CODE_SECONDS <= 60

@@ -1,9 +1,8 @@
 """The FAPI 2.0 Security Profile as a table: what it demands of a client, of its requests, and of those for tokens.
 
 A client with the profile switched on meets every row or is refused with the row's error. What Portico demands of
-everybody (exact redirect URIs, `iss` in responses, codes used once) has no row here; codes that live 60 seconds,
-client assertions with our issuer as their one audience and clocks that are 10 seconds ahead are the business of
-their own RFCs. Source: FAPI 2.0 Security Profile (Final), sections 5.3.2 and 5.4.
+everybody has no row here: exact redirect URIs, `iss` in responses, codes that are used once and live 60 seconds,
+client assertions with our issuer as their one audience, clocks that are 10 seconds ahead. Source: FAPI 2.0 Security Profile (Final), sections 5.3.2 and 5.4.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,10 +14,6 @@ from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc7591_members import ClientMetadata
 
 AUTH_METHODS = frozenset({"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"})
-MAX_CODE_SECONDS = 60
-MAX_REQUEST_URI_SECONDS = 600
-ROTATES_REFRESH_TOKENS = False
-"""Refresh tokens are bound to the client's key; rotation would only lose them (section 5.3.2.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
