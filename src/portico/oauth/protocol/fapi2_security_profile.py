@@ -2,7 +2,8 @@
 
 A client with the profile switched on meets every row or is refused with the row's error. What Portico demands of
 everybody has no row here: exact redirect URIs, `iss` in responses, codes that are used once and live 60 seconds,
-client assertions with our issuer as their one audience, clocks that are 10 seconds ahead. Source: FAPI 2.0 Security Profile (Final), sections 5.3.2 and 5.4.
+client assertions with our issuer as their one audience, clocks that are 10 seconds ahead.
+Source: FAPI 2.0 Security Profile (Final), sections 5.3.2 and 5.4.
 """
 
 from collections.abc import Callable, Iterable
