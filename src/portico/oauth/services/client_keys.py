@@ -71,7 +71,7 @@ class ClientKeys:
             return (await asyncio.shield(self._fetching(url, now))).keys
         except NotFetched as error:
             log.info("client_keys_not_fetched", url=url, why=error.reason)
-            return _still(known if error.may_pass else None, now)
+            return _still(self._published.get(url), now)
 
     def _fetching(self, url: str, now: datetime) -> "asyncio.Task[Published]":
         """Return the one fetch of this address that is under way."""
@@ -91,9 +91,16 @@ class ClientKeys:
             task.exception()  # seen, also when nobody waits any more
 
     async def _fetch(self, url: str) -> Published:
-        fetched = await fetch_json(self._runtime, url, most=MAX_SET_BYTES)
+        """Fetch and remember; what was published before is over as soon as the address says something else."""
+        try:
+            fetched = await fetch_json(self._runtime, url, most=MAX_SET_BYTES)
+            keys = _parsed(fetched.body)
+        except (NotFetched, Refused) as error:
+            if not isinstance(error, NotFetched) or not error.may_pass:
+                self._published.pop(url, None)
+            raise
         now = self._runtime.clock.now()
-        published = Published(_parsed(fetched.body), now, now + believed_for(fetched.headers))
+        published = Published(keys, now, now + believed_for(fetched.headers))
         _remember(self._published, url, published)
         return published
 
