@@ -9,7 +9,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 bin := .venv/bin
 checked := src tests scripts examples $(wildcard benchmarks)
-typed := src tests scripts examples/shop/shop examples/documents/documents $(wildcard benchmarks)
+typed := src tests scripts examples/shop/shop examples/documents/documents examples/mcp_server/notes $(wildcard benchmarks)
 
 ifdef PYTHON
 export PYTHON

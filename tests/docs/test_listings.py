@@ -29,6 +29,7 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
 
 EXAMPLES = {
     "embedding.md": "shop", "testing.md": "shop", "mail.md": "shop", "multi-tenancy.md": "documents",
+    "mcp.md": "mcp_server",
 }  # fmt: skip
 LISTINGS = [
     pytest.param(example, title, text, id=f"{page}:{title}:{number}")
