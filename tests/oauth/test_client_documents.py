@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from portico.oauth.errors import OAuthRefusal
 from portico.oauth.models import OAuthClient
 from portico.oauth.protocol.refusals import ErrorCode
+from portico.oauth.services.client_documents import ClientDocuments
 from portico.oauth.services.clients import Client, ClientBook
 from portico.oauth.services.unused_clients import remove_unused_clients
 from portico.oauth.types import ClientSource
@@ -103,6 +104,7 @@ async def test_another_node_believes_what_the_database_has(runtime: Runtime, sin
 
     other = ClientBook(runtime)
     assert await other.find(sink.url) is not None
+    await ClientDocuments(runtime).fetch(sink.url)
 
     assert len(sink.received) == 1
 
