@@ -92,14 +92,16 @@ class Keyring:
         return any(each.purpose is purpose and each.is_private for each in self._keys.values())
 
     def sign(self, claims: Mapping[str, Any], *, purpose: KeyPurpose, typ: str) -> str:
-        """Return a compact JWT of `claims` (with `exp`), signed by the key that signs now for this purpose.
+        """Return a compact JWT of `claims`, signed by the key that signs now for this purpose.
+
+        Without `exp` it is an answer to whoever asked just now, and no credential: `verify` takes none such.
 
         Raises:
             LookupError: there is no key for this purpose yet; see `ensure_key`.
             ValueError: the token would outlive the key, which verifies for `keys.longest_token_life` only.
         """
         now = self._runtime.clock.now()
-        if claims["exp"] > now.timestamp() + self._longest_seconds:
+        if claims.get("exp", 0) > now.timestamp() + self._longest_seconds:
             raise ValueError("the token would live longer than keys.longest_token_life")
         return sign(self._signing_key(purpose, now), claims, typ=typ)
 

@@ -22,9 +22,14 @@ PURPOSES: Mapping[str, KeyPurpose] = {
 
 
 def purpose_of(client: Client) -> KeyPurpose:
-    """Return which keys sign the ID tokens of a client; FAPI takes no RS256 (FAPI 2.0, section 5.4.1)."""
+    """Return which keys sign the ID tokens of a client."""
+    return signing_purpose(client, client.metadata.id_token_signed_response_alg)
+
+
+def signing_purpose(client: Client, algorithm: str | None) -> KeyPurpose:
+    """Return which keys sign what a client reads, if it registered this; FAPI takes no RS256 (FAPI 2.0, 5.4.1)."""
     default = "ES256" if client.is_fapi else "RS256"
-    return PURPOSES[client.metadata.id_token_signed_response_alg or default]
+    return PURPOSES[algorithm or default]
 
 
 class IdTokens:

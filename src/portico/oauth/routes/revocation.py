@@ -1,0 +1,32 @@
+"""The revocation endpoint (RFC 7009)."""
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portico.http.access import public
+from portico.http.markers import body_limit, open_to_clients, without_idempotency
+from portico.oauth.pipeline.asks import Ask, Endpoint
+from portico.oauth.routes.answering import MAX_BODY, NO_STORE, answer
+from portico.oauth.services.revoking import revoke_token
+
+router = APIRouter(
+    tags=["oauth"],
+    dependencies=[
+        Depends(public),
+        Depends(open_to_clients),
+        Depends(without_idempotency),
+        Depends(body_limit(MAX_BODY)),
+    ],
+)
+
+
+@router.post("/oauth/revoke", summary="Give a token back")
+async def give_token_back(request: Request) -> Response:
+    """Take a form with `token`; the answer is 200 and empty, whatever the token was (RFC 7009, section 2.2)."""
+    return await answer(request, Endpoint.REVOKE, _revoke)
+
+
+async def _revoke(ask: Ask) -> Response:
+    await revoke_token(ask)
+    return Response(headers=NO_STORE)
