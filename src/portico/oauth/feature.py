@@ -13,6 +13,7 @@ from portico.oauth.permissions import OAuthPermission
 from portico.oauth.personal_data import OAUTH_PERSONAL_DATA
 from portico.oauth.routes.authorization import router as authorization_routes
 from portico.oauth.routes.metadata import router as metadata_routes
+from portico.oauth.routes.pushed_requests import router as pushing_routes
 from portico.oauth.routes.registration import router as registration_routes
 from portico.oauth.routes.token import router as token_routes
 from portico.oauth.services.api_callers import ApiCallers
@@ -52,7 +53,13 @@ def oauth_feature() -> Feature:
         name="oauth",
         settings=OAuthSettings,
         permissions=OAuthPermission,
-        root_routes=[authorization_routes, token_routes, registration_routes, metadata_routes],
+        root_routes=[
+            authorization_routes,
+            pushing_routes,
+            token_routes,
+            registration_routes,
+            metadata_routes,
+        ],
         pages=[consent_pages],
         authenticators=[ClientTokenAuthenticator],
         ports={

@@ -15,6 +15,8 @@ REPEATABLE = frozenset({"resource", "audience"})
 """RFC 8707, section 2; RFC 8693, section 2.1."""
 RESERVED = ":"
 """How names begin that we give ourselves; nobody outside can."""
+SIGNED = RESERVED + "signed"
+"""Kept with a request that was signed, for its signature is not."""
 
 
 class Parameters:

@@ -18,7 +18,7 @@ from portico.keys.services import ensure_keys
 from portico.oauth.errors import OAuthRefusal
 from portico.oauth.pipeline.asks import Ask, Endpoint, Transport
 from portico.oauth.pipeline.checks.requests import is_trusted
-from portico.oauth.pipeline.parameters import Parameters
+from portico.oauth.pipeline.parameters import SIGNED, Parameters
 from portico.oauth.pipeline.table import check
 from portico.oauth.protocol.redirect_uris import is_loopback
 from portico.oauth.protocol.refusals import ErrorCode, Refused
@@ -33,7 +33,6 @@ from portico.runtime import Runtime
 from portico.tokens.secret_format import NotASecret
 
 PUSHED = ":pushed"
-SIGNED = ":signed"
 JUST_NOW = timedelta(seconds=1)
 
 
@@ -153,6 +152,8 @@ class Authorizing:
         ask = (await self.question(ticket, principal, transport)).ask
         async with ask.unit:
             await self._spend_ticket(ask, ticket)
+            if ask.pushed_id is not None:
+                await RequestRepository(ask.unit.session).spend(ask.pushed_id, ask.now)
             record(
                 self._runtime,
                 ask.unit,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from portico.oauth.pipeline.asks import Ask, Endpoint
 from portico.oauth.pipeline.checks.client_authentication import FAPI_ALGORITHMS, with_keys
-from portico.oauth.pipeline.parameters import Parameters
+from portico.oauth.pipeline.parameters import SIGNED, Parameters
 from portico.oauth.protocol.jose import ASYMMETRIC, PublicJwk
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc9101_request_objects import (
@@ -35,7 +35,8 @@ async def pushed_request_is_opened(ask: Ask) -> None:
     if not uri.startswith(REQUEST_URI_PREFIX):
         raise Refused(ErrorCode.REQUEST_URI_NOT_SUPPORTED, "only pushed requests are taken by reference")
     found = await _find(ask, uri)
-    ask.given = Parameters(found.parameters)
+    pushed = Parameters(found.parameters)
+    ask.given, ask.is_signed = pushed.without(SIGNED), pushed.has(SIGNED)
     ask.is_pushed, ask.pushed_id = True, found.id
     if found.jkt is not None:
         ask.sender = SenderKey(jkt=found.jkt)

@@ -1,0 +1,33 @@
+"""The endpoint of pushed authorization requests (RFC 9126, section 2)."""
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from portico.http.access import public
+from portico.http.markers import body_limit, open_to_clients, without_idempotency
+from portico.oauth.pipeline.asks import Ask, Endpoint
+from portico.oauth.routes.answering import MAX_BODY, NO_STORE, answer
+from portico.oauth.services.pushing import push_request
+
+CREATED = 201
+
+router = APIRouter(
+    tags=["oauth"],
+    dependencies=[
+        Depends(public),
+        Depends(open_to_clients),
+        Depends(without_idempotency),
+        Depends(body_limit(MAX_BODY)),
+    ],
+)
+
+
+@router.post("/oauth/par", summary="Push an authorization request", status_code=CREATED)
+async def push(request: Request) -> Response:
+    """Take the parameters of an authorization request from the client itself; answer a `request_uri` for them."""
+    return await answer(request, Endpoint.PUSHED, _push)
+
+
+async def _push(ask: Ask) -> Response:
+    return JSONResponse(await push_request(ask), CREATED, headers=NO_STORE)
