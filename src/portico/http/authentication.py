@@ -35,6 +35,8 @@ class CredentialKind(StrEnum):
     COOKIE = "cookie"
     BEARER = "bearer"
     API_KEY = "api_key"
+    OAUTH = "oauth"
+    """An access token that a client was given by the authorization server."""
     JOB = "job"
     """No credential: a job that acts for whoever asked for it, with the rights that he has now."""
 
@@ -73,7 +75,9 @@ class Principal:
     impersonation: Impersonation | None = None
     """Stands with `actor_id`."""
     credential_id: UUID | None = None
-    """Which API key it is."""
+    """Which API key it is, or under which grant a client acts."""
+    client_id: str | None = None
+    """Which OAuth client acts, where one does."""
 
 
 @dataclass(frozen=True, slots=True)

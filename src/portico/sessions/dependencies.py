@@ -9,6 +9,7 @@ from portico.http.access import FRESH_KEY, ORGANIZATION_KEY, require_principal, 
 from portico.http.authentication import PRINCIPAL_KEY, CredentialKind, KeyAuthority, Principal, Rejection
 from portico.http.dependencies import RuntimeDep, service
 from portico.runtime import Runtime
+from portico.sessions.ports import ClientTokens
 from portico.sessions.services import Sessions, SessionTokens, SignIn, live_session, principal_of
 
 SignInDep = Annotated[SignIn, Depends(service(SignIn))]
@@ -29,6 +30,8 @@ async def fresh_principal(request: Request, runtime: RuntimeDep) -> Principal:
     request.scope[FRESH_KEY] = True
     if principal.credential is CredentialKind.API_KEY:
         fresh = await _by_key(runtime, principal)
+    elif principal.credential is CredentialKind.OAUTH:
+        fresh = await _by_client(runtime, principal)
     elif principal.session_id is None:
         return principal
     else:
@@ -40,6 +43,13 @@ async def fresh_principal(request: Request, runtime: RuntimeDep) -> Principal:
 
 async def _by_key(runtime: Runtime, principal: Principal) -> Principal:
     read = await runtime.get(KeyAuthority).read_again(principal)
+    if isinstance(read, Rejection):
+        raise unauthenticated(read)
+    return read
+
+
+async def _by_client(runtime: Runtime, principal: Principal) -> Principal:
+    read = await runtime.get(ClientTokens).read_again(principal)
     if isinstance(read, Rejection):
         raise unauthenticated(read)
     return read

@@ -1,7 +1,26 @@
 """What sessions ask of the features above."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from portico.http.authentication import Principal, Rejection
+from portico.sessions.services.believed import Belief
+
+
+class ClientTokens(Protocol):
+    """Knows what access tokens of clients are worth at our own API."""
+
+    async def believe(self, claims: Mapping[str, Any]) -> Belief:
+        """Return whom a token stands for that we signed for our API and another client than ourselves.
+
+        Raises:
+            TokenRejected: it is good for nothing any more, or must be shown otherwise (401).
+        """
+        ...
+
+    async def read_again(self, principal: Principal) -> Principal | Rejection:
+        """Return the caller, or why his token is no good any more, by what the database says now."""
+        ...
 
 
 class SignInDestinations(Protocol):

@@ -49,6 +49,10 @@ MACHINE_CREDENTIALS: Final = frozenset({CredentialKind.API_KEY, CredentialKind.J
 """How nobody has signed in, so that rules of signing in say nothing about them."""
 
 
+HANDED_ON: Final = frozenset({CredentialKind.API_KEY, CredentialKind.OAUTH})
+"""Credentials that a program has from a person: less than the person himself, and for one organization at most."""
+
+
 class RoleAuthorizer:
     """The Authorizer: by credential, role and organization."""
 
@@ -142,13 +146,13 @@ def judge_credential(principal: Principal, permission: Permission) -> Verdict:
     """Return whether this credential may carry the permission at all."""
     if principal.scopes is not None and permission.value not in principal.scopes:
         return Verdict.SCOPE_TOO_NARROW
-    is_himself = principal.actor_id is None and principal.credential is not CredentialKind.API_KEY
+    is_himself = principal.actor_id is None and principal.credential not in HANDED_ON
     return Verdict.ALLOWED if is_himself or not permission.is_interactive else Verdict.NOT_INTERACTIVE
 
 
 def is_good_in(principal: Principal, organization_id: OrganizationId) -> bool:
-    """Tell whether the credential is good in that organization; an API key only in its own."""
-    return principal.credential is not CredentialKind.API_KEY or principal.organization_id == organization_id
+    """Tell whether the credential is good in that organization; a key or a client's token only in its own."""
+    return principal.credential not in HANDED_ON or principal.organization_id == organization_id
 
 
 def judge_standing(principal: Principal, rights: Rights, now: Callable[[], datetime]) -> Verdict:

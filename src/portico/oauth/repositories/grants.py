@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, insert, or_, select, update
 
+from portico.access.models import RoleGrant
 from portico.db.repositories import Repository
 from portico.oauth.models import OAuthClient, OAuthGrant
 from portico.oauth.types import GrantEnd, GrantType, SenderKey
@@ -19,6 +20,7 @@ _GRANT = cast("Table", OAuthGrant.__table__)
 _CLIENT = cast("Table", OAuthClient.__table__)
 _FAMILY = cast("Table", TokenFamily.__table__)
 _USER = cast("Table", User.__table__)
+_ROLE = cast("Table", RoleGrant.__table__)
 
 _FACTS = (
     _GRANT.c.id,
@@ -67,6 +69,10 @@ class GrantState:
 
     is_good: bool
     session_id: UUID | None
+    user_id: UUID | None
+    organization_id: UUID | None
+    roles: frozenset[str]
+    """Platform roles of the person."""
 
 
 _NOW: ColumnElement[datetime] = bindparam("now", type_=_GRANT.c.created_at.type)
@@ -91,6 +97,9 @@ _IS_ACTIVE = and_(_USER.c.status == UserStatus.ACTIVE, _USER.c.deleted_at.is_(No
 _STATE = (
     select(
         _GRANT.c.session_id,
+        _GRANT.c.user_id,
+        _GRANT.c.organization_id,
+        _ROLE.c.role,
         and_(
             _GRANT.c.ended_at.is_(None),
             _CLIENT.c.disabled_at.is_(None),
@@ -98,9 +107,9 @@ _STATE = (
         ).label("is_good"),
     )
     .select_from(
-        _GRANT.join(_CLIENT, _CLIENT.c.id == _GRANT.c.client_key).outerjoin(
-            _USER, _USER.c.id == _GRANT.c.user_id
-        )
+        _GRANT.join(_CLIENT, _CLIENT.c.id == _GRANT.c.client_key)
+        .outerjoin(_USER, _USER.c.id == _GRANT.c.user_id)
+        .outerjoin(_ROLE, _ROLE.c.principal_id == _GRANT.c.user_id)
     )
     .where(_GRANT.c.id == _ID)
 )
@@ -132,11 +141,25 @@ class GrantRepository(Repository[OAuthGrant]):
         row = (await connection.execute(_BY_ID, {"grant_id": grant_id})).one_or_none()
         return _found(row) if row else None
 
+    async def bind(self, grant_id: UUID, sender: SenderKey) -> None:
+        """Bind a grant to the key of whoever fetches its first tokens."""
+        await self.session.execute(
+            update(_GRANT).where(_GRANT.c.id == grant_id).values(jkt=sender.jkt, x5t=sender.x5t)
+        )
+
     async def find_state(self, grant_id: UUID) -> GrantState | None:
         """Return what tokens of the grant are worth now: itself, its client and its person; one statement."""
         connection = await self.session.connection()
-        row = (await connection.execute(_STATE, {"grant_id": grant_id})).one_or_none()
-        return GrantState(is_good=bool(row.is_good), session_id=row.session_id) if row else None
+        rows = (await connection.execute(_STATE, {"grant_id": grant_id})).all()
+        if not rows:
+            return None
+        return GrantState(
+            is_good=bool(rows[0].is_good),
+            session_id=rows[0].session_id,
+            user_id=rows[0].user_id,
+            organization_id=rows[0].organization_id,
+            roles=frozenset(row.role.value for row in rows if row.role is not None),
+        )
 
     async def end(self, grant_ids: Collection[UUID], reason: GrantEnd, now: datetime) -> list[UUID]:
         """End those that were not ended; return which."""
@@ -188,6 +211,10 @@ class GrantRepository(Repository[OAuthGrant]):
             .distinct()
         )
         return [(row[0], row[1], row[2]) for row in (await self.session.execute(query)).all()]
+
+    async def delete_of(self, user_id: UUID) -> None:
+        """Delete everything that is known of a person's grants."""
+        await self.session.execute(delete(_GRANT).where(_GRANT.c.user_id == user_id))
 
     async def remove_ended(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` grants of which nothing is good since `before`; return how many went."""

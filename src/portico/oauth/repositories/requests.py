@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portico.db.repositories import Repository
@@ -14,6 +14,7 @@ from portico.oauth.types import RequestKind
 
 _REQUEST = cast("Table", OAuthRequest.__table__)
 _SPENT = cast("Table", OAuthSpentId.__table__)
+_EXISTS = select(_SPENT.c.id_hash).where(_SPENT.c.id_hash == bindparam("hash", type_=_SPENT.c.id_hash.type))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,11 @@ class SpentIdRepository(Repository[OAuthSpentId]):
             .returning(_SPENT.c.id_hash)
         )
         return (await connection.execute(statement)).first() is not None
+
+    async def exists(self, id_hash: bytes) -> bool:
+        """Tell whether an id was noted."""
+        connection = await self.session.connection()
+        return await connection.scalar(_EXISTS, {"hash": id_hash}) is not None
 
     async def remove_expired(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` ids that expired before `before`; return how many went."""

@@ -152,6 +152,12 @@ class Grants:
             found = await GrantRepository(self._unit.session).list_of_sessions(session_ids)
             return await self.end(found, reason)
 
+    async def end_in_organization(self, organization_id: UUID, user_id: UUID, reason: GrantEnd) -> list[UUID]:
+        """End what acts for a person in an organization."""
+        async with self._unit:
+            found = await GrantRepository(self._unit.session).list_in_organization(organization_id, user_id)
+            return await self.end(found, reason)
+
     async def _end_all(self, grant_ids: Collection[UUID], reason: GrantEnd, now: datetime) -> list[UUID]:
         grants = GrantRepository(self._unit.session)
         ended = await grants.end(grant_ids, reason, now)

@@ -16,6 +16,7 @@ from portico.keys.services import Keyring
 from portico.keys.types import KeyPurpose, TokenFault
 from portico.runtime import Runtime
 from portico.sessions.errors import SessionEnded
+from portico.sessions.ports import ClientTokens
 from portico.sessions.repositories import LiveSession, SessionRepository
 from portico.sessions.services.acting import confirmed
 from portico.sessions.services.believed import Belief, BelievedPrincipals, KeySpace
@@ -71,6 +72,12 @@ class AccessTokens:
         token = self._keyring.sign(claims, purpose=KeyPurpose.ACCESS_TOKEN, typ=TOKEN_TYPE)
         return AccessToken(value=token, expires_in=claims["exp"] - claims["iat"])
 
+    async def _of_client(self, claims: dict[str, Any]) -> Belief:
+        tokens = self._runtime.find(ClientTokens)
+        if tokens is None:
+            raise TokenRejected(TokenFault.CLAIMS)
+        return await tokens.believe(claims)
+
     def find(self, token: str) -> Principal | None:
         """Return whom the token stands for if it was verified lately and may be believed; never waits."""
         return self._believed.find(self._space.key(token))
@@ -89,6 +96,8 @@ class AccessTokens:
             audience=self._audience,
             issuer=self._issuer,
         )
+        if claims.get("client_id") != FIRST_PARTY:
+            return await self._believed.load(self._space.key(token), lambda: self._of_client(claims))
         session_id, *who = _subject_of(claims)
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
 
@@ -138,9 +147,7 @@ def principal_of(session: LiveSession, credential: CredentialKind) -> Principal:
 
 
 def _subject_of(claims: dict[str, Any]) -> tuple[UUID, UUID, UUID | None]:
-    """Return session, person, and who acts; a genuine token of another client has none that we serve here."""
-    if claims.get("client_id") != FIRST_PARTY:
-        raise TokenRejected(TokenFault.CLAIMS)
+    """Return session, person, and who acts."""
     try:
         actor_id = UUID(claims["act"]["sub"]) if "act" in claims else None
         return UUID(claims["sid"]), UUID(claims["sub"]), actor_id

@@ -43,17 +43,21 @@ class Belief:
     """
 
     principal: Principal
-    session_id: UUID
+    session_id: UUID | None
+    """Whose use is noted; None for what is no session of a person."""
     good_until: datetime
     never_after: datetime
     idle: timedelta | None = None
     actor_session_id: UUID | None = None
     """The session of whoever acts in the person's name; the belief falls with it."""
+    more_subjects: tuple[str, ...] = ()
 
     @property
     def subjects(self) -> tuple[str, ...]:
         """Return whose revocations end the belief."""
-        subjects = (f"session:{self.session_id}", f"user:{self.principal.id}")
+        if self.session_id is None:
+            return (f"user:{self.principal.id}", *self.more_subjects)
+        subjects = (f"session:{self.session_id}", f"user:{self.principal.id}", *self.more_subjects)
         if self.principal.actor_id is None:
             return subjects
         return (*subjects, f"session:{self.actor_session_id}", f"user:{self.principal.actor_id}")
@@ -99,7 +103,7 @@ class BelievedPrincipals:
             return _Entry(belief, self._clock.now()), belief.subjects
 
         entry = await self._entries.load(key, loader)
-        self._used.add(entry.belief.session_id)
+        self._note(entry.belief.session_id)
         return entry.belief.principal
 
     def take_used(self) -> set[UUID]:
@@ -111,11 +115,15 @@ class BelievedPrincipals:
         """Put sessions back whose use could not be written."""
         self._used |= used
 
+    def _note(self, session_id: UUID | None) -> None:
+        if session_id is not None:
+            self._used.add(session_id)
+
     def _looked_again(self, entry: _Entry, now: datetime) -> Principal | None:
         if now >= entry.good_until:
             return None
         belief = entry.belief
-        self._used.add(belief.session_id)
+        self._note(belief.session_id)
         if belief.idle is not None:
             entry.good_until = min(now + belief.idle, belief.never_after)
         entry.look_again_at = min(entry.good_until, now + NOTE_USE_EVERY)

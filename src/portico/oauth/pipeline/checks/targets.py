@@ -9,6 +9,8 @@ from portico.oauth.protocol.scopes import read_scope
 from portico.oauth.services.resources import IDENTITY_SCOPES, Resource, ResourceBook
 from portico.oauth.types import ClientSource
 
+OVER_PLATFORM = "platform:"
+
 
 async def resources_are_known(ask: Ask) -> None:
     """Every `resource` is one that tokens can be asked for, by this client (RFC 8707, section 2; row 6.1)."""
@@ -39,14 +41,6 @@ async def scopes_are_known(ask: Ask) -> None:
     ask.scopes = tuple(scope for scope in asked if scope in known and _may_have(ask, scope))
     if not ask.scopes:
         raise Refused(ErrorCode.INVALID_SCOPE, "none of these scopes can be had here")
-
-
-async def resources_need_no_key_that_is_missing(ask: Ask) -> None:
-    """A resource may take bound tokens only (RFC 9449, section 5.2)."""
-    if any(resource.requires_dpop for resource in ask.resources) and not ask.sender:
-        raise Refused(
-            ErrorCode.INVALID_DPOP_PROOF, "this resource takes bound tokens only: send a DPoP proof"
-        )
 
 
 def _defaults(ask: Ask) -> tuple[str, ...]:
@@ -84,11 +78,14 @@ def _may_ask(ask: Ask, resource: Resource) -> bool:
 def _may_have(ask: Ask, scope: str) -> bool:
     """Tell whether the client may have a scope: what an administrator wrote down binds, what it said itself does not.
 
-    Clients that register themselves learn which scopes they need later, from the challenges of a resource (row 30.23).
+    What is held over the whole deployment is had only by clients for which an administrator wrote that down. Clients
+    that register themselves learn which scopes they need later, from the challenges of a resource (row 30.23).
     """
     client = ask.client
-    if scope in IDENTITY_SCOPES or not client.metadata.scope:
+    if scope in IDENTITY_SCOPES:
         return True
-    if client.source in {ClientSource.DYNAMIC, ClientSource.DOCUMENT}:
+    if scope.startswith(OVER_PLATFORM):
+        return client.source is ClientSource.ADMINISTRATOR and scope in client.metadata.scope
+    if not client.metadata.scope or client.source in {ClientSource.DYNAMIC, ClientSource.DOCUMENT}:
         return True
     return scope in client.metadata.scope

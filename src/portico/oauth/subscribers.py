@@ -1,0 +1,39 @@
+"""What the authorization server does when it hears of others' acts. All of it in the transaction of the act itself."""
+
+from portico.access.events import OrganizationRolesChanged
+from portico.db.unit import Unit
+from portico.oauth.services.grants import Grants
+from portico.oauth.types import GrantEnd
+from portico.runtime import Runtime
+from portico.sessions.events import SessionsRevoked
+from portico.sessions.types import SessionEnd
+from portico.users.events import UserClaimed, UserDeactivated, UserDeleted
+
+ENDS_EVERYTHING = frozenset({SessionEnd.PASSWORD_CHANGED, SessionEnd.REPLAYED})
+"""Somebody else may have had the account: whatever he connected is disconnected, too."""
+
+
+async def end_grants_of_sessions(event: SessionsRevoked, unit: Unit, runtime: Runtime) -> None:
+    """End what was granted in sessions that are over, without `offline_access` (OIDC Core 1.0, section 11)."""
+    grants = Grants(runtime, unit)
+    if event.reason in ENDS_EVERYTHING:
+        await grants.end_of_person(event.user_id, GrantEnd.SIGNED_OUT)
+        return
+    await grants.end_of_sessions(event.session_ids, GrantEnd.SIGNED_OUT)
+
+
+async def end_grants_of_closed_account(
+    event: UserDeactivated | UserDeleted | UserClaimed, unit: Unit, runtime: Runtime
+) -> None:
+    """End everything that acts for somebody whose account was switched off, deleted or taken over by its owner."""
+    await Grants(runtime, unit).end_of_person(event.user_id, GrantEnd.PERSON_DISABLED)
+
+
+async def end_grants_of_left_organization(
+    event: OrganizationRolesChanged, unit: Unit, runtime: Runtime
+) -> None:
+    """End what acts for somebody in an organization that he belongs to no more."""
+    if not event.roles:
+        await Grants(runtime, unit).end_in_organization(
+            event.organization_id, event.holder_id, GrantEnd.MEMBERSHIP_ENDED
+        )
