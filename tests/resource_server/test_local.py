@@ -8,13 +8,15 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, FastAPI
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.transport_security import TransportSecuritySettings
 
 from portico.app import default_features
 from portico.feature import Feature
+from portico.http.dependencies import UnitDep
+from portico.http.routing import route_table
 from portico.oauth.protocol.jose import sign, thumbprint
 from portico.oauth.protocol.rfc9449_dpop import token_hash
 from portico.oauth.services.client_ending import delete_client
@@ -72,6 +74,11 @@ def api_feature() -> Feature:
     @router.get("/shelf")
     async def read(holder: Annotated[TokenHolder, Depends(shelf.requires("shelf:read"))]) -> dict[str, Any]:
         return {"sub": holder.sub, "is_client": holder.is_client}
+
+    @router.post("/shelf")
+    async def write(_: Annotated[TokenHolder, Depends(shelf.requires("shelf:read"))], unit: UnitDep) -> str:
+        async with unit:
+            return "written"
 
     return Feature(
         name="shelf",
@@ -261,6 +268,17 @@ async def test_pages_of_every_origin_read_the_metadata(house: House) -> None:
     )
 
     assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+
+
+async def test_kept_answer_is_given_to_nobody(house: House, app: FastAPI) -> None:
+    token = (await shelf_tokens(house, await house.public_client()))["access_token"]
+    key = {"Idempotency-Key": "4f8d2c1e-0000-4000-8000-000000000000"}
+    first = await house.http.post("/shelf", headers={"Authorization": f"Bearer {token}", **key})
+    second = await house.http.post("/shelf", headers={"Authorization": "Bearer other", **key})
+    keeps = {row.path: row.entry.keeps_answers for row in route_table(app) if row.path in {"/shelf", "/mcp"}}
+
+    assert (first.status_code, second.status_code) == (200, 401)
+    assert keeps == {"/shelf": False, "/mcp": False}
 
 
 async def test_runtime_is_found_without_being_named(runtime: Runtime, client: httpx2.AsyncClient) -> None:

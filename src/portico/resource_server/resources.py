@@ -13,7 +13,7 @@ the issuer of another, it is found by its metadata, and tokens are verified by i
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
@@ -26,7 +26,7 @@ from portico.core.clock import Clock, SystemClock
 from portico.core.settings import OutboundSettings
 from portico.feature import Feature
 from portico.http.access import public
-from portico.http.markers import open_to_clients
+from portico.http.markers import limited, open_to_clients, without_idempotency
 from portico.http.routing import declare
 from portico.oauth.services.resources import Resource
 from portico.resource_server.declarations import Declaration
@@ -35,6 +35,10 @@ from portico.resource_server.metadata import metadata_router
 from portico.resource_server.protecting import HOLDER_KEY, ProtectedApp
 from portico.resource_server.types import IntrospectionClient, TokenHolder
 from portico.resource_server.verifying.choosing import Authorities
+
+ROUTE_MARKERS: Final = (public, open_to_clients, without_idempotency, limited("read"))
+"""What a Portico around has to know of a guarded application. Whoever calls is nobody to its edge, so that it could
+neither tell whose a kept answer is nor count by anything but the address, which users of a hosted client share."""
 
 
 def protected_resource(
@@ -143,7 +147,7 @@ class ProtectedResource:
             ValueError: as `protect`.
         """
         path = urlsplit(self.identifier).path or "/"
-        return declare(Route(path, self.protect(app, scopes, tools=tools)), public, open_to_clients)
+        return declare(Route(path, self.protect(app, scopes, tools=tools)), *ROUTE_MARKERS)
 
     def feature(
         self,
@@ -199,14 +203,20 @@ async def _alive(app: Starlette) -> AsyncIterator[None]:
 class RequiresScopes:
     """Dependency: lets a request through whose token is good for these scopes.
 
-    For a Portico the route counts as public: whoever calls is recognised here, and by no credential of its own.
+    For a Portico the route counts as public: whoever calls is recognised here, and by no credential of its own. Answers
+    are not kept for `Idempotency-Key`, because a kept one is given before the token is looked at.
     """
 
     def __init__(self, guard: Guard, scopes: tuple[str, ...]) -> None:
         self._guard = guard
         self.scopes = scopes
 
-    async def __call__(self, request: Request, _: Annotated[None, Depends(public)]) -> TokenHolder:
+    async def __call__(
+        self,
+        request: Request,
+        _public: Annotated[None, Depends(public)],
+        _kept: Annotated[None, Depends(without_idempotency)],
+    ) -> TokenHolder:
         """Return the holder of the token.
 
         Raises:
