@@ -31,6 +31,8 @@ def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     if below is None:
         yield name, command
         return
+    if command.invoke_without_command:
+        yield name, command
     for key in below:
         yield from walk(f"{name} {key}", below[key])
 
