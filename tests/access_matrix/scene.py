@@ -25,6 +25,9 @@ from portico.credentials.passwords import Passwords
 from portico.credentials.services import RegistrationTokens, issue_setup_link
 from portico.http.authentication import CredentialKind, Principal
 from portico.http.csrf import token_for
+from portico.oauth.protocol.rfc7591_registration import ClientMetadata
+from portico.oauth.services.client_registry import ClientRegistry
+from portico.oauth.types import ClientSource
 from portico.organizations.domain_names import record_value
 from portico.organizations.models import Invitation
 from portico.organizations.resolving import Resolver
@@ -107,6 +110,8 @@ class Scene:
     token_id: str = ""
     endpoint_id: str = ""
     delivery_id: str = ""
+    client_id: str = ""
+    """Of an application that registered itself."""
     acting: Credential = field(default_factory=dict)
     """Of Grace, while she acts in Ada's name."""
     belongings: Belongings | None = None
@@ -144,6 +149,12 @@ class Scene:
         endpoint, _ = await Endpoints(self.runtime, self.runtime.unit()).create_endpoint(new)
         self.endpoint_id = str(endpoint.id)
         self.delivery_id = str(await Endpoints(self.runtime, self.runtime.unit()).send_test(endpoint.id))
+        metadata = ClientMetadata(redirect_uris=("https://app.example/cb",))
+        columns = {"registration_hash": bytes(32)}
+        registered = await ClientRegistry(self.runtime, self.runtime.unit()).register_client(
+            metadata, ClientSource.DYNAMIC, columns=columns
+        )
+        self.client_id = registered.client_id
 
     def credential(self, column: str) -> Credential:
         """Return the headers by which a caller of this column is known, or takes himself to be."""
@@ -188,6 +199,7 @@ class Scene:
             "token_id": self.token_id,
             "endpoint_id": self.endpoint_id,
             "delivery_id": self.delivery_id,
+            "client_id": self.client_id,
             "job_id": str(uuid4()),
             "mail_id": str(uuid4()),
             "name": "nothing.css",
@@ -239,6 +251,7 @@ class Scene:
             "$key": lambda: _just(self._owned().own_key_id),
             "$organization_key": lambda: _just(self._owned().organization_key_id),
             "$service_account": lambda: _just(self._owned().service_account_id),
+            "$client": lambda: _just(self.client_id),
             "$refresh": lambda: _just(ada.refresh_token),
             "$verify": lambda: self._one_time(TokenPurpose.VERIFY_EMAIL, ada),
             "$reset": lambda: self._one_time(TokenPurpose.RESET_PASSWORD, ada),

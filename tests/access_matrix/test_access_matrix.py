@@ -106,6 +106,14 @@ def _against(row: Row, column: str, answer: httpx2.Response) -> Iterator[str]:
     if answer.status_code != expected:
         yield f"{row.name}: {column} gets {answer.status_code}, not {expected}: {answer.text[:120]}"
     elif expected >= 400 and answer.content and "html" not in answer.headers["content-type"]:
+        _assert_refusal(row, answer)
+
+
+def _assert_refusal(row: Row, answer: httpx2.Response) -> None:
+    """A problem document; at the endpoints of OAuth the shape of RFC 6749, section 5.2."""
+    if row.path.startswith("/oauth/"):
+        assert answer.json().keys() == {"error", "error_description"}, answer.text[:300]
+    else:
         assert_problem(answer)
 
 
