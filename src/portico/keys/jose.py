@@ -17,14 +17,19 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from portico.core.crypto import b64decode
+from portico.core.crypto import b64decode, b64encode
 from portico.keys.errors import TokenRejected
 from portico.keys.types import SigningAlgorithm, TokenFault
 
@@ -35,6 +40,7 @@ ALWAYS_REQUIRED = frozenset({"iss", "aud", "exp", "iat"})
 LATEST_TIME = 253_402_300_799
 """The last second of the year 9999; a later time is a mistake or a trick."""
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _REGISTRIES = {algorithm: JWSRegistry(algorithms=[algorithm.value]) for algorithm in SigningAlgorithm}
 
@@ -97,10 +103,38 @@ def load_public_key(algorithm: SigningAlgorithm, jwk: Mapping[str, Any]) -> Jose
 
 
 def sign(key: JoseKey, claims: Mapping[str, Any], *, typ: str) -> str:
-    """Return a signed compact JWT with `claims`."""
-    header = {"alg": key.algorithm.value, "kid": key.kid, "typ": typ}
-    payload = json.dumps(claims, separators=(",", ":"), allow_nan=False)
-    return jws.serialize_compact(header, payload, key.native, registry=_REGISTRIES[key.algorithm])
+    """Return a signed compact JWT with `claims` (RFC 7515, section 7.1).
+
+    Written past the library, whose way to the same 64 bytes takes as long as the signature itself.
+    """
+    payload = b64encode(_encode(claims).encode())
+    signed = f"{_header_segment(key.algorithm, key.kid, typ)}.{payload}"
+    return f"{signed}.{b64encode(_SIGNERS[key.algorithm](key.native.private_key, signed.encode()))}"
+
+
+@lru_cache(maxsize=64)
+def _header_segment(algorithm: SigningAlgorithm, kid: str, typ: str) -> str:
+    return b64encode(_encode({"alg": algorithm.value, "kid": kid, "typ": typ}).encode())
+
+
+def _sign_by_ecdsa(key: Any, message: bytes) -> bytes:
+    """Return both numbers of the signature, 32 bytes each (RFC 7518, section 3.4)."""
+    r, s = decode_dss_signature(key.sign(message, _ECDSA))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _sign_by_rsa(key: Any, message: bytes) -> bytes:
+    """RFC 7518, section 3.3."""
+    signature: bytes = key.sign(message, _PKCS1, _SHA256)
+    return signature
+
+
+_SHA256, _PKCS1 = SHA256(), PKCS1v15()
+_ECDSA = ECDSA(_SHA256)
+_SIGNERS: Mapping[SigningAlgorithm, Callable[[Any, bytes], bytes]] = {
+    SigningAlgorithm.ES256: _sign_by_ecdsa,
+    SigningAlgorithm.RS256: _sign_by_rsa,
+}
 
 
 def verify(token: str, find_key: Callable[[str], JoseKey | None], expected: Expected) -> dict[str, Any]:

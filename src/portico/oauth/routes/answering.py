@@ -1,17 +1,25 @@
 """How requests of the protocol are read and answered: forms in, JSON out, errors in the shape of RFC 6749.
 
 These routes keep the shapes of the specifications, not those of the API: no problem documents, no idempotency keys.
-What the edge refuses before (too large, too many) is answered like everywhere.
+What the edge refuses before (too large, too many) is answered like everywhere. The ones that clients call all day are
+plain ASGI applications (`hot_route`), which stand before the documented route of the same path.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from portico.core.errors import PorticoError
+from portico.http.access import public
+from portico.http.bodies import read_body
+from portico.http.markers import body_limit, open_to_clients, without_idempotency
+from portico.http.routing import declare
 from portico.oauth.errors import OAuthRefusal
 from portico.oauth.pipeline.asks import Ask, Endpoint, Transport
 from portico.oauth.pipeline.parameters import Parameters
@@ -25,13 +33,47 @@ MAX_BODY = 65_536
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """RFC 6749, section 5.1."""
 UNAUTHORIZED = 401
+_JSON_HEADERS = (
+    (b"content-type", b"application/json"),
+    *((name.lower().encode(), value.encode()) for name, value in NO_STORE.items()),
+)
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+type Act = Callable[[Ask], Awaitable[Mapping[str, Any] | Response]]
 
 log = structlog.get_logger("portico.oauth")
 
 
-async def answer(
-    request: Request, endpoint: Endpoint, act: Callable[[Ask], Awaitable[Mapping[str, Any] | Response]]
-) -> Response:
+class FormEndpoint:
+    """An endpoint of the protocol that takes a form, without FastAPI's way from a request to a function."""
+
+    def __init__(self, endpoint: Endpoint, act: Act) -> None:
+        self._endpoint = endpoint
+        self._act = act
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as `answer` does."""
+        response = await answer(Request(scope, receive), self._endpoint, self._act)
+        await response(scope, receive, send)
+
+
+class ProtocolJson(Response):
+    """JSON that nobody may keep; its headers are made once, not once an answer."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = _encode(content).encode()
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), *_JSON_HEADERS]
+
+
+def hot_route(path: str, endpoint: Endpoint, act: Act) -> Route:
+    """Return the plain route of an endpoint; the one that documents it stands behind."""
+    route = Route(path, FormEndpoint(endpoint, act), methods=["POST"])
+    return declare(route, public, open_to_clients, without_idempotency, body_limit(MAX_BODY))
+
+
+async def answer(request: Request, endpoint: Endpoint, act: Act) -> Response:
     """Read the form, run the endpoint's checks and then `act`; answer JSON, or the refusal."""
     try:
         ask = await read_ask(request, endpoint)
@@ -41,7 +83,7 @@ async def answer(
         return refusal_response(refused)
     if isinstance(answered, Response):
         return answered
-    return JSONResponse(answered, headers=NO_STORE)
+    return ProtocolJson(answered)
 
 
 async def read_ask(request: Request, endpoint: Endpoint) -> Ask:
@@ -67,22 +109,29 @@ async def read_form(request: Request) -> Parameters:
     Raises:
         Refused: invalid_request; another media type, or not to be read.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+    content_type = dict(request.scope["headers"]).get(b"content-type", b"").decode("latin-1")
+    if content_type != FORM and content_type.partition(";")[0].strip().lower() != FORM:
         raise Refused(ErrorCode.INVALID_REQUEST, "send the parameters as application/x-www-form-urlencoded")
-    return Parameters.read(await request.body())
+    body = await read_body(request.receive)
+    if body is None:
+        raise ClientDisconnect
+    return Parameters.read(body)
 
 
 def transport_of(request: Request) -> Transport:
     """Return what came beside the parameters; the address is that of the public URL, whatever the request says."""
-    runtime: Runtime = request.app.state.runtime
+    scope = request.scope
+    runtime: Runtime = scope["app"].state.runtime
     header = runtime.section(OAuthSettings).tls_certificate_header
+    headers = dict(scope["headers"])
+    authorization = headers.get(b"authorization")
     return Transport(
-        method=request.method,
-        url=runtime.settings.public_url + request.url.path,
-        authorization=request.headers.get("authorization"),
-        proofs=tuple(request.headers.getlist("dpop")),
+        method=scope["method"],
+        url=runtime.settings.public_url + scope["path"],
+        authorization=authorization.decode("latin-1") if authorization is not None else None,
+        proofs=tuple(request.headers.getlist("dpop")) if b"dpop" in headers else (),
         certificate=request.headers.get(header) if header is not None else None,
-        accept=request.headers.get("accept", ""),
+        accept=headers.get(b"accept", b"").decode("latin-1"),
     )
 
 

@@ -10,9 +10,19 @@ from portico.http.access import public
 from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.pipeline.asks import Ask, Endpoint
 from portico.oauth.protocol.refusals import ErrorCode, Refused
-from portico.oauth.routes.answering import MAX_BODY, answer
+from portico.oauth.routes.answering import MAX_BODY, answer, hot_route
 from portico.oauth.services.token_grants import GRANTS
 from portico.oauth.types import GrantType
+
+PATH = "/oauth/token"
+
+
+async def _issue(ask: Ask) -> dict[str, Any]:
+    grant = GRANTS.get(ask.grant_type or GrantType.AUTHORIZATION_CODE)
+    if grant is None:
+        raise Refused(ErrorCode.UNSUPPORTED_GRANT_TYPE, "grant_type is not supported")
+    return (await grant(ask)).as_document()
+
 
 router = APIRouter(
     tags=["oauth"],
@@ -25,14 +35,10 @@ router = APIRouter(
 )
 
 
-@router.post("/oauth/token", summary="Exchange a grant for tokens")
+router.routes.append(hot_route(PATH, Endpoint.TOKEN, _issue))
+
+
+@router.post(PATH, summary="Exchange a grant for tokens")
 async def issue_tokens(request: Request) -> Response:
     """Take a form with `grant_type`, answer tokens as JSON, or an error in the shape of RFC 6749, section 5.2."""
     return await answer(request, Endpoint.TOKEN, _issue)
-
-
-async def _issue(ask: Ask) -> dict[str, Any]:
-    grant = GRANTS.get(ask.grant_type or GrantType.AUTHORIZATION_CODE)
-    if grant is None:
-        raise Refused(ErrorCode.UNSUPPORTED_GRANT_TYPE, "grant_type is not supported")
-    return (await grant(ask)).as_document()

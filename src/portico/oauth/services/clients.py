@@ -114,6 +114,9 @@ class ClientBook:
         Raises:
             OAuthRefusal: the metadata document is not good (400).
         """
+        known = self._entries.hit(client_id)
+        if known is not None and known.source is not ClientSource.DOCUMENT:
+            return known
         client = await self.find_known(client_id)
         if not self._documents_on or not self._names_document(client_id):
             return client
