@@ -29,7 +29,9 @@ from benchmarks.afterwards import (
 from benchmarks.audit import price_of_the_trail
 from benchmarks.figures import Figure, Plan, at_most
 from benchmarks.load import Answer, Result, Script, request, run
+from benchmarks.oauth import price_of_oauth
 from benchmarks.rights import price_of_a_check
+from benchmarks.rounds import Contestant, all_good, alternating, always, rates, same, share
 from benchmarks.servers import Server, bare_server, portico, portico_environment, portico_server
 from benchmarks.tenants import price_of_isolation
 
@@ -108,7 +110,21 @@ def measure_rights(database: str, plan: Plan) -> list[Figure]:
         ]
 
 
-PARTS = {"requests": measure, "afterwards": measure_afterwards, "rights": measure_rights}
+def measure_oauth(database: str, plan: Plan) -> list[Figure]:
+    """Return what the endpoints of the authorization server do, as shares of the bare route."""
+    os.sched_setaffinity(0, {1} if os.cpu_count() and os.cpu_count() > 1 else {0})  # type: ignore[operator]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        environment = portico_environment(folder, stack.enter_context(_database(database)))
+        return list(price_of_oauth(database, plan, folder, environment))
+
+
+PARTS = {
+    "requests": measure,
+    "afterwards": measure_afterwards,
+    "rights": measure_rights,
+    "oauth": measure_oauth,
+}
 
 
 def _by_celery(database: str, plan: Plan, folder: Path, environment: dict[str, str]) -> Iterator[Figure]:
@@ -179,14 +195,14 @@ def _api_key(server: Server, token: str) -> str:
 def _me(
     database: str, plan: Plan, bare: Server, server: Server, *, name: str, token: str
 ) -> Iterator[Figure]:
-    yardstick, ours = _alternating(
+    yardstick, ours = alternating(
         plan,
-        (bare, _same(request(bare.port, "GET", "/bare"))),
-        (server, _same(request(server.port, "GET", f"{API}/users/me", token=token))),
+        Contestant(bare, always(same(request(bare.port, "GET", "/bare")))),
+        Contestant(server, always(same(request(server.port, "GET", f"{API}/users/me", token=token)))),
     )
-    ratio = median(a.rate / b.rate for a, b in zip(ours, yardstick, strict=True))
-    yield from _rates(database, f"bare route beside {name}", yardstick)
-    yield from _rates(database, name, ours)
+    ratio = share(ours, yardstick)
+    yield from rates(database, f"bare route beside {name}", yardstick)
+    yield from rates(database, name, ours)
     yield Figure(database, f"{name}, share of the bare route", ratio, "", "≥ 0.8", ratio >= 0.8)
 
 
@@ -199,40 +215,14 @@ def _refresh(database: str, plan: Plan, bare: Server, server: Server, tokens: li
         body = json.dumps({"refresh_token": held[number]}).encode()
         return request(server.port, "POST", f"{API}/auth/refresh", body=body)
 
-    yardstick, ours = _alternating(plan, (bare, _same(request(bare.port, "GET", "/bare"))), (server, rotate))
-    ratio = median(a.rate / b.rate for a, b in zip(ours, yardstick, strict=True))
-    yield from _rates(database, "refresh", ours)
+    yardstick, ours = alternating(
+        plan,
+        Contestant(bare, always(same(request(bare.port, "GET", "/bare")))),
+        Contestant(server, always(rotate)),
+    )
+    ratio = share(ours, yardstick)
+    yield from rates(database, "refresh", ours)
     yield Figure(database, "refresh, share of the bare route", ratio, "", "≥ 0.2", ratio >= 0.2)
-
-
-def _alternating(
-    plan: Plan, first: tuple[Server, Script], second: tuple[Server, Script]
-) -> tuple[list[Result], list[Result]]:
-    """Measure two servers in turn; a failed answer ends the benchmark."""
-    outcome: tuple[list[Result], list[Result]] = ([], [])
-    for server, script in (first, second):
-        asyncio.run(run(server.port, script, seconds=0.5))
-    for _ in range(plan.rounds):
-        for results, (server, script) in zip(outcome, (first, second), strict=True):
-            before = server.cpu_seconds()
-            result = asyncio.run(run(server.port, script, seconds=plan.seconds))
-            _all_good(result)
-            result.cpu_microseconds = (server.cpu_seconds() - before) / len(result.latencies) * 1e6
-            results.append(result)
-    return outcome
-
-
-def _rates(database: str, name: str, results: list[Result]) -> Iterator[Figure]:
-    """Yield answers a second and what each cost: the rate depends on the neighbours of the machine, the cost hardly."""
-    yield Figure(database, name, median(each.rate for each in results), "req/s", "")
-    cost = median(each.cpu_microseconds for each in results)
-    yield Figure(database, f"{name}, processor time", cost, "µs", "")
-
-
-def _all_good(result: Result) -> None:
-    bad = {status: count for status, count in result.statuses.items() if status != 200}
-    if bad:
-        raise RuntimeError(f"answers other than 200: {bad}")
 
 
 def _lists(database: str, plan: Plan, server: Server) -> Iterator[Figure]:
@@ -244,18 +234,18 @@ def _lists(database: str, plan: Plan, server: Server) -> Iterator[Figure]:
         cursor = answer["pagination"]["next_cursor"]
     list_path = f"{API}/admin/users?page_size=20"
     first = asyncio.run(
-        run(server.port, _same(request(server.port, "GET", list_path, token=token)), connections=4, seconds=3)
+        run(server.port, same(request(server.port, "GET", list_path, token=token)), connections=4, seconds=3)
     )
     deep_path = f"{path}&cursor={cursor}"
     top_path = f"{path}&cursor={_second_page(server, path, token)}"
     top = asyncio.run(
-        run(server.port, _same(request(server.port, "GET", top_path, token=token)), connections=4, seconds=3)
+        run(server.port, same(request(server.port, "GET", top_path, token=token)), connections=4, seconds=3)
     )
     deep = asyncio.run(
-        run(server.port, _same(request(server.port, "GET", deep_path, token=token)), connections=4, seconds=3)
+        run(server.port, same(request(server.port, "GET", deep_path, token=token)), connections=4, seconds=3)
     )
     for result in (first, top, deep):
-        _all_good(result)
+        all_good(result)
     ratio = deep.percentile(99) / top.percentile(99)
     yield Figure(database, f"list of {plan.people} people, first page with total", first.rate, "req/s", "")
     yield Figure(database, "list by cursor near the top, p99", top.percentile(99), "ms", "")
@@ -275,7 +265,7 @@ def _logins(database: str, plan: Plan, server: Server) -> Iterator[Figure]:
     done = 0
     while done < plan.sign_ins:
         result = asyncio.run(run(server.port, _signing_in(server.port), connections=4, seconds=5))
-        _all_good(result)
+        all_good(result)
         results.append(result)
         done += len(result.latencies)
     spent = (server.cpu_seconds() - before) / done * 1000
@@ -315,7 +305,7 @@ def _storm(database: str, plan: Plan, folder: Path, environment: dict[str, str])
     os.sched_setaffinity(0, cores)
     with portico_server(folder, environment) as server:
         token = _login(server, "bench0@example.com")["access_token"]
-        me = _same(request(server.port, "GET", f"{API}/users/me", token=token))
+        me = same(request(server.port, "GET", f"{API}/users/me", token=token))
         asyncio.run(run(server.port, me, connections=2, seconds=1))
         ratios, calms, storms = [], [], []
         for _ in range(plan.rounds):
@@ -335,10 +325,6 @@ async def _both(port: int, me: Script, seconds: float) -> Result:
     measured = await run(port, me, connections=2, seconds=max(seconds - 0.5, 0.5))
     await storm
     return measured
-
-
-def _same(message: bytes) -> Script:
-    return lambda _number, _last: message
 
 
 def _print(figures: list[Figure]) -> None:

@@ -6,10 +6,13 @@ Written on asyncio protocols (about 15 µs a request), so that it stays ahead of
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import quantiles
+from urllib.parse import urlencode
+
+FORM = "application/x-www-form-urlencoded"
 
 type Script = Callable[[int, "Answer | None"], bytes]
 """Given the number of the connection and its last answer, the next request's bytes."""
@@ -129,3 +132,17 @@ def request(
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")
+
+
+def form(port: int, path: str, fields: Mapping[str, str], *, authorization: str) -> bytes:
+    """Return the bytes of a form that is posted with an `Authorization` header."""
+    body = urlencode(fields).encode()
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: localhost:{port}",
+        "Accept: application/json",
+        f"Authorization: {authorization}",
+        f"Content-Type: {FORM}",
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -1,0 +1,99 @@
+"""What the endpoints of the authorization server do, as shares of the bare route in the same run.
+
+The machines' tokens are JWTs signed by ES256, the people's ID tokens by RS256. Codes and refresh tokens are spent in
+the database, each commit waits for the disk. `benchmarks.peers` asks the same of another server beside it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from benchmarks.figures import Figure, Plan
+from benchmarks.load import request
+from benchmarks.oauth_wire import Credentials, Provider, operations
+from benchmarks.rounds import Contestant, alternating, always, rates, same, share
+from benchmarks.servers import Server, bare_server, portico, portico_server
+
+PATHS = {
+    "token": "/oauth/token",
+    "introspection": "/oauth/introspect",
+    "userinfo": "/oauth/userinfo",
+    "jwks": "/.well-known/jwks.json",
+    "discovery": "/.well-known/openid-configuration",
+}
+GOALS = {
+    "client credentials": 0.62,
+    "code exchange": 0.12,
+    "refresh": 0.10,
+    "introspection": 0.43,
+    "userinfo": 0.40,
+    "jwks": 0.95,
+    "discovery": 0.95,
+}
+"""Shares of the bare route: those of node's `oidc-provider` on PostgreSQL (SPEED.md), and memory's own."""
+ONLY = "BENCH_OPERATION"
+"""Environment variable that names one operation, while it is being made faster."""
+PASSWORD = "correct horse battery staple 42"
+
+
+def price_of_oauth(
+    database: str, plan: Plan, folder: Path, environment: Mapping[str, str]
+) -> Iterator[Figure]:
+    """Yield rates, costs and shares of each operation."""
+    given = oauth_environment(environment)
+    portico(["migrate"], given)
+    with bare_server(folder, core=0) as bare, portico_server(folder, given, core=0) as server:
+        provider = portico_provider(server, given)
+        for name, make in operations(os.environ.get(ONLY)):
+            yardstick, ours = alternating(
+                plan,
+                Contestant(bare, always(same(request(bare.port, "GET", "/bare")))),
+                Contestant(server, make(provider)),
+            )
+            yield from rates(database, f"oauth {name}", ours)
+            found = share(ours, yardstick)
+            goal = GOALS[name]
+            yield Figure(
+                database,
+                f"oauth {name}, share of the bare route",
+                found,
+                "",
+                f"≥ {goal:g}",
+                found >= goal,
+            )
+
+
+def oauth_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a server whose codes live as long as a round takes."""
+    return {**environment, "PORTICO_OAUTH__CODE_LIFETIME": "PT10M"}
+
+
+def portico_provider(server: Server, environment: Mapping[str, str]) -> Provider:
+    """Register clients and a person at our own server."""
+    machine, web = _told("clients", environment=environment)
+    body = {"email": "oauth@example.com", "password": PASSWORD}
+    server.call("POST", "/api/v1/auth/register", body=body)
+    login = {"identifier": body["email"], "password": PASSWORD}
+    user = server.call("POST", "/api/v1/auth/login", body=login)["user"]["id"]
+
+    def make_codes(count: int) -> list[str]:
+        codes: list[str] = _told("codes", user, web["key"], str(count), environment=environment)
+        return codes
+
+    return Provider(
+        server=server,
+        machine=Credentials(machine["id"], machine["secret"]),
+        web=Credentials(web["id"], web["secret"]),
+        make_codes=make_codes,
+        paths=PATHS,
+    )
+
+
+def _told(*arguments: str, environment: Mapping[str, str]) -> list:  # type: ignore[type-arg]
+    command = [sys.executable, "-m", "benchmarks.oauth_lab", *arguments]
+    done = subprocess.run(command, env=dict(environment), check=True, stdout=subprocess.PIPE)
+    told: list = json.loads(done.stdout)  # type: ignore[type-arg]
+    return told
