@@ -17,7 +17,7 @@ from portico.oauth.protocol.jose import sign, thumbprint
 from portico.oauth.protocol.rfc8705_mutual_tls import certificate_thumbprint
 from portico.oauth.protocol.rfc9449_dpop import Proof, token_hash
 from portico.resource_server.errors import ServerUnavailable
-from portico.resource_server.verifying.replays import ShownProofs
+from portico.resource_server.verifying.replays import OwnProofs
 from portico.testing.clock import FrozenClock
 from tests.resource_server.conftest import API, Api, Declaring, Issuer, key_pair, public_half
 
@@ -158,14 +158,14 @@ def a_proof(jti: str, until: float) -> Proof:
     return Proof(jkt="k", jti=jti, iat=0, nonce=None, remember_until=until)
 
 
-def test_memory_of_proofs_is_bounded_and_never_forgets_a_good_one() -> None:
-    shown_ = ShownProofs(most=3)
-    assert all(shown_.note(a_proof(str(each), 60), now=0) for each in range(3))
+async def test_memory_of_proofs_is_bounded_and_never_forgets_a_good_one() -> None:
+    memory = OwnProofs(most=3)
+    assert [await memory.note(a_proof(str(each), 60), now=0) for each in range(3)] == [True] * 3
     with pytest.raises(ServerUnavailable):
-        shown_.note(a_proof("4", 60), now=1)
+        await memory.note(a_proof("4", 60), now=1)
 
-    assert not shown_.note(a_proof("0", 60), now=59)
-    assert shown_.note(a_proof("4", 120), now=60)
+    assert not await memory.note(a_proof("0", 60), now=59)
+    assert await memory.note(a_proof("4", 120), now=60)
 
 
 def certificate() -> x509.Certificate:

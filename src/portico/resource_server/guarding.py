@@ -73,13 +73,13 @@ class Guard:
         authority = self._authorities.of(scope)
         try:
             holder = await _verified(authority, presented)
-            self._senders.check(scope, presented, holder, authority.clock.now(), authority.mac)
+            await self._senders.check(scope, presented, holder, authority.clock.now(), authority.proofs)
         except TokenInvalid as error:
             log.info("access_token_refused", resource=self._identifier, fault=str(error))
             raise self._refusals.invalid(presented.scheme, error.fault, needed) from None
         except ProofRefused as error:
             log.info("dpop_proof_refused", resource=self._identifier, fault=error.detail)
-            nonce = authority.nonce() if self._requires_nonce else None
+            nonce = authority.proofs.nonce(authority.clock.now()) if self._requires_nonce else None
             raise self._refusals.proof(error.error, error.description, nonce) from None
         except ServerUnavailable:
             raise self._refusals.unavailable() from None

@@ -7,14 +7,15 @@ from typing import Final
 from starlette.types import Scope
 
 from portico.core.clock import Clock
-from portico.oauth.protocol.rfc9449_dpop import Mac, make_nonce
 from portico.outbound import Outbound
 from portico.resource_server.declarations import Declaration
 from portico.resource_server.verifying.asking import AskingVerifier
 from portico.resource_server.verifying.claims import Demands, Verifier
 from portico.resource_server.verifying.discovery import RemoteServer
-from portico.resource_server.verifying.local import LocalVerifier, LocalVerifiers
+from portico.resource_server.verifying.local import LocalVerifier
 from portico.resource_server.verifying.remote import RemoteVerifier
+from portico.resource_server.verifying.replays import OwnProofs, SharedProofs
+from portico.resource_server.verifying.senders import Proofs
 from portico.runtime import Runtime
 
 NONCE_KEY: Final = "resource_server.dpop_nonce"
@@ -27,12 +28,11 @@ class Authority:
     issuer: str
     verifier: Verifier
     clock: Clock
-    mac: Mac | None = None
-    """Makes the nonces of DPoP proofs; none at a remote server's resource."""
+    proofs: Proofs
 
-    def nonce(self) -> str | None:
-        """Return the nonce of the moment (RFC 9449, section 9)."""
-        return make_nonce(self.mac, self.clock.now().timestamp()) if self.mac is not None else None
+
+class LocalAuthorities(dict[str, Authority]):
+    """The authorities of one process by the identifiers of their resources."""
 
 
 class Authorities:
@@ -75,16 +75,16 @@ class Authorities:
             verifier: Verifier = AskingVerifier(server, declaration.introspection, demands, declaration.clock)
         else:
             verifier = RemoteVerifier(server, demands, declaration.clock)
-        return Authority(issuer, verifier, declaration.clock)
+        return Authority(issuer, verifier, declaration.clock, Proofs(OwnProofs()))
 
     def _local_of(self, runtime: Runtime) -> Authority:
         issuer, identifier = runtime.settings.public_url, self._declaration.identifier
-        known = runtime.find(LocalVerifiers)
+        known = runtime.find(LocalAuthorities)
         if known is None:
-            known = LocalVerifiers()
-            runtime.provide(LocalVerifiers, known)
-        verifier = known.get(identifier)
-        if verifier is None:
+            known = LocalAuthorities()
+            runtime.provide(LocalAuthorities, known)
+        if identifier not in known:
             demands = Demands(issuer, identifier, self._declaration.widened)
-            verifier = known[identifier] = LocalVerifier(runtime, demands)
-        return Authority(issuer, verifier, runtime.clock, partial(runtime.secret.mac, NONCE_KEY))
+            proofs = Proofs(SharedProofs(runtime, identifier), partial(runtime.secret.mac, NONCE_KEY))
+            known[identifier] = Authority(issuer, LocalVerifier(runtime, demands), runtime.clock, proofs)
+        return known[identifier]

@@ -28,10 +28,6 @@ FAULTS: Final = {
 }
 
 
-class LocalVerifiers(dict[str, "LocalVerifier"]):
-    """The verifiers of one process by the identifiers of their resources."""
-
-
 class LocalVerifier:
     """Verifies for one resource."""
 

@@ -5,6 +5,7 @@ are refused. A `cnf` of another kind cannot be checked here, so it does not pass
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,12 +18,20 @@ from portico.oauth.protocol.rfc8705_mutual_tls import (
     check_binding,
     parse_certificate,
 )
-from portico.oauth.protocol.rfc9449_dpop import Mac, Proof, check_key, check_nonce, sole_proof, verify_proof
+from portico.oauth.protocol.rfc9449_dpop import (
+    Mac,
+    Proof,
+    check_key,
+    check_nonce,
+    make_nonce,
+    sole_proof,
+    verify_proof,
+)
 from portico.resource_server.credentials import Presented
 from portico.resource_server.declarations import Declaration
 from portico.resource_server.errors import TokenInvalid
 from portico.resource_server.types import Scheme, TokenFault, TokenHolder
-from portico.resource_server.verifying.replays import ShownProofs
+from portico.resource_server.verifying.replays import ProofMemory
 
 KEY = "jkt"
 
@@ -37,6 +46,18 @@ class ProofRefused(Exception):
         self.detail = refused.detail or refused.description
 
 
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What DPoP proofs need besides themselves: who remembers them, and what makes nonces, if anything does."""
+
+    memory: ProofMemory
+    mac: Mac | None = None
+
+    def nonce(self, now: datetime) -> str | None:
+        """Return the nonce of the moment (RFC 9449, section 9)."""
+        return make_nonce(self.mac, now.timestamp()) if self.mac is not None else None
+
+
 class Senders:
     """Checks the binding of tokens at one resource."""
 
@@ -47,12 +68,11 @@ class Senders:
         self._requires_nonce = declaration.requires_dpop_nonce
         header = declaration.certificate_header
         self._certificate_header = header.lower().encode() if header is not None else None
-        self._shown = ShownProofs()
 
-    def check(
-        self, scope: Scope, presented: Presented, holder: TokenHolder, now: datetime, mac: Mac | None
+    async def check(
+        self, scope: Scope, presented: Presented, holder: TokenHolder, now: datetime, proofs: Proofs
     ) -> None:
-        """Refuse a token that is not shown by its sender; `mac` makes nonces where they are asked for.
+        """Refuse a token that is not shown by its sender.
 
         Raises:
             TokenInvalid: bound and shown without proof, or the other way round.
@@ -66,21 +86,21 @@ class Senders:
         if self._requires_dpop and not is_bound_to_key:
             raise TokenInvalid(TokenFault.BINDING, "bound to no key")
         if is_bound_to_key:
-            self._check_proof(scope, presented, binding[KEY], now, mac)
+            await self._check_proof(scope, presented, binding[KEY], now.timestamp(), proofs)
         elif binding:
             self._check_certificate(scope, binding[CONFIRMATION])
 
-    def _check_proof(
-        self, scope: Scope, presented: Presented, jkt: str, now: datetime, mac: Mac | None
+    async def _check_proof(
+        self, scope: Scope, presented: Presented, jkt: str, now: float, proofs: Proofs
     ) -> None:
         try:
-            proof = self._read_proof(scope, presented.token or "", now.timestamp())
+            proof = self._read_proof(scope, presented.token or "", now)
             check_key(proof, jkt, ErrorCode.INVALID_TOKEN)
-            if self._requires_nonce and mac is not None:
-                check_nonce(proof, mac, now.timestamp(), is_required=True)
+            if self._requires_nonce and proofs.mac is not None:
+                check_nonce(proof, proofs.mac, now, is_required=True)
         except Refused as refused:
             raise ProofRefused(refused) from None
-        if not self._shown.note(proof, now.timestamp()):
+        if not await proofs.memory.note(proof, now):
             again = Refused(ErrorCode.INVALID_DPOP_PROOF, "The DPoP proof was used before")
             raise ProofRefused(again)
 
