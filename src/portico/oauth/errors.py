@@ -8,13 +8,14 @@ documents, like everywhere.
     GrantNotFound              grant_not_found      404
     ResourceNotFound           resource_not_found   404
     ResourceTaken              resource_taken       409
+    UserCodeUnknown            user_code_unknown    410
     ClientMetadataInvalid      client_metadata_invalid  400
 """
 
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
-from portico.core.errors import Conflict, Malformed, NotFound, PorticoError
+from portico.core.errors import Conflict, Gone, Malformed, NotFound, PorticoError
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 
 
@@ -71,6 +72,12 @@ class ResourceTaken(Conflict):
     """The identifier is registered."""
 
     code, title = "resource_taken", "This API is registered already"
+
+
+class UserCodeUnknown(Gone):
+    """No device waits under this code: mistyped, too late, or answered already."""
+
+    code, title = "user_code_unknown", "No device is waiting with this code"
 
 
 class ClientMetadataInvalid(Malformed):

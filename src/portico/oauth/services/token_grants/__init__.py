@@ -6,6 +6,7 @@ from portico.oauth.pipeline.asks import Ask
 from portico.oauth.services.token_grants.answers import TokenAnswer
 from portico.oauth.services.token_grants.authorization_code import exchange_code
 from portico.oauth.services.token_grants.client_credentials import issue_to_client
+from portico.oauth.services.token_grants.device_code import exchange_device_code
 from portico.oauth.services.token_grants.refresh_token import refresh
 from portico.oauth.types import GrantType
 
@@ -13,6 +14,7 @@ GRANTS: Mapping[GrantType, Callable[[Ask], Awaitable[TokenAnswer]]] = {
     GrantType.AUTHORIZATION_CODE: exchange_code,
     GrantType.REFRESH_TOKEN: refresh,
     GrantType.CLIENT_CREDENTIALS: issue_to_client,
+    GrantType.DEVICE_CODE: exchange_device_code,
 }
 
 __all__ = ["GRANTS", "TokenAnswer"]

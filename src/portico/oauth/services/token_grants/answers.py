@@ -11,7 +11,7 @@ from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc8707_resource_indicators import narrow_resources
 from portico.oauth.protocol.rfc9396_authorization_details import narrow_details, read_details
 from portico.oauth.protocol.scopes import narrow_scope, read_scope
-from portico.oauth.repositories import FoundGrant
+from portico.oauth.repositories import FoundGrant, GrantRepository
 from portico.oauth.services.access_tokens import AccessTokenMint, MintedToken, TokenFacts
 from portico.oauth.services.details import DetailsBook
 from portico.oauth.services.id_tokens import IdTokens
@@ -72,12 +72,29 @@ async def narrowed(ask: Ask, grant: FoundGrant) -> Narrowed:
     scopes = narrow_scope(read_scope(asked), granted) if asked is not None else tuple(granted)
     resource = await _one_resource(ask, grant)
     if resource is not None:
+        check_is_bound(ask, resource)
         scopes = tuple(scope for scope in scopes if scope in resource.scopes or scope in IDENTITY_SCOPES)
     details = grant.details
     if (text := ask.given.one("authorization_details")) is not None:
         types = ask.runtime.get(DetailsBook).types
         details = narrow_details(read_details(text, types), grant.details)
     return Narrowed(scopes=scopes, resource=resource, details=tuple(details))
+
+
+def check_is_bound(ask: Ask, resource: Resource) -> None:
+    """A resource may take bound tokens only (RFC 9728, section 2; RFC 9449, section 5.2).
+
+    Raises:
+        Refused: invalid_dpop_proof.
+    """
+    if resource.requires_dpop and ask.sender.jkt is None:
+        raise Refused(ErrorCode.INVALID_DPOP_PROOF, "this resource takes bound tokens only: send a proof")
+
+
+async def bind_to_sender(ask: Ask, grant: FoundGrant) -> None:
+    """A public client's refresh tokens are bound to the key that it showed first (RFC 9449, section 5; 8705, 4)."""
+    if ask.client.is_public and ask.sender and not grant.sender:
+        await GrantRepository(ask.unit.session).bind(grant.id, ask.sender)
 
 
 async def _one_resource(ask: Ask, grant: FoundGrant) -> Resource | None:

@@ -8,7 +8,7 @@ from portico.oauth.protocol.rfc7636_pkce import check_verifier
 from portico.oauth.repositories import FoundGrant, GrantRepository
 from portico.oauth.services.grants import Grants
 from portico.oauth.services.once import spend
-from portico.oauth.services.token_grants.answers import TokenAnswer, answered, narrowed
+from portico.oauth.services.token_grants.answers import TokenAnswer, answered, bind_to_sender, narrowed
 from portico.oauth.types import CODES, GrantEnd, GrantType, SenderKey
 from portico.tokens.secret_format import NotASecret
 
@@ -33,6 +33,7 @@ async def exchange_code(ask: Ask) -> TokenAnswer:
         refresh_token = None
         if ask.client.may_use(GrantType.REFRESH_TOKEN):
             refresh_token = await Grants(ask.runtime, ask.unit).start_refreshing(ask.client, grant, grant.id)
+            await bind_to_sender(ask, grant)
         return await answered(ask, grant, left, sender=ask.sender, refresh_token=refresh_token)
 
 

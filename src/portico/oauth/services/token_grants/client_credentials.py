@@ -6,7 +6,7 @@ from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.services.access_tokens import AccessTokenMint, TokenFacts
 from portico.oauth.services.once import spend
 from portico.oauth.services.resources import IDENTITY_SCOPES
-from portico.oauth.services.token_grants.answers import TokenAnswer
+from portico.oauth.services.token_grants.answers import TokenAnswer, check_is_bound
 
 
 async def issue_to_client(ask: Ask) -> TokenAnswer:
@@ -19,6 +19,8 @@ async def issue_to_client(ask: Ask) -> TokenAnswer:
     if len(ask.resources) > 1:
         raise Refused(ErrorCode.INVALID_TARGET, "a token is for one resource: name it")
     await scopes_are_known(ask)
+    for resource in ask.resources:
+        check_is_bound(ask, resource)
     if ask.once:
         async with ask.unit:
             await spend(ask.unit, ask.once)

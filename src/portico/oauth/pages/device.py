@@ -1,0 +1,99 @@
+"""The page on which a person lets in a device that shows a code (RFC 8628, sections 3.3 and 5.4; row 16.1).
+
+An address that carries the code fills the field and no more: whoever was sent a link by a stranger is still shown who
+asks, from where and since when, and asked whether he began this himself.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from portico.core.errors import PorticoError
+from portico.http.access import require_principal, requires
+from portico.http.markers import without_idempotency
+from portico.oauth.pages.questions import PLAIN_WORDS
+from portico.oauth.permissions import OAuthPermission
+from portico.oauth.protocol.redirect_uris import host_shown
+from portico.oauth.protocol.rfc9396_authorization_details import shown_details
+from portico.oauth.services.clients import DOCUMENT_SCHEME
+from portico.oauth.services.details import DetailsBook
+from portico.oauth.services.devices import PAGE as PATH, Devices, WaitingDevice
+from portico.oauth.services.resources import IDENTITY_SCOPES, ResourceBook
+from portico.runtime import Runtime
+from portico.web.forms import Form, FormDep
+from portico.web.rendering import render, see_other
+
+ENTRY = "oauth/device.html.jinja"
+QUESTION = "oauth/device_question.html.jinja"
+ANSWERED = "oauth/device_answered.html.jinja"
+MAX_TYPED = 40
+
+router = APIRouter(
+    include_in_schema=False,
+    default_response_class=HTMLResponse,
+    dependencies=[Depends(requires(OAuthPermission.SELF_AUTHORIZE)), Depends(without_idempotency)],
+)
+
+
+@router.get(PATH)
+async def show_entry(request: Request, user_code: Annotated[str, Query()] = "") -> Response:
+    """Ask for the code that the device shows."""
+    return render(request, ENTRY, user_code=user_code[:MAX_TYPED])
+
+
+@router.post(PATH)
+async def take_code_or_answer(request: Request, form: FormDep) -> Response:
+    """Take the code and show who asks; with `action=approve` or `action=deny` besides, take the answer."""
+    runtime: Runtime = request.app.state.runtime
+    devices, principal = Devices(runtime), require_principal(request)
+    code, seal = form.text("user_code"), form.text("seal")
+    try:
+        match form.text("action"):
+            case "approve":
+                await devices.approve(code, principal, seal=seal)
+                return see_other(request, f"{PATH}/approved")
+            case "deny":
+                await devices.deny(code, principal, seal=seal)
+                return see_other(request, f"{PATH}/denied")
+        waiting = await devices.find_waiting(code, principal, seal=seal)
+    except PorticoError as refusal:
+        return _again(request, form, refusal)
+    return render(request, QUESTION, **await _described(runtime, waiting))
+
+
+@router.get(f"{PATH}/approved")
+async def show_approved(request: Request) -> Response:
+    """Send the person back to the device."""
+    return render(request, ANSWERED, is_approved=True)
+
+
+@router.get(f"{PATH}/denied")
+async def show_denied(request: Request) -> Response:
+    """Tell the person that the device was not let in."""
+    return render(request, ANSWERED, is_approved=False)
+
+
+def _again(request: Request, form: Form, refusal: PorticoError) -> Response:
+    response = render(request, ENTRY, refusal.status, form=form.refused(refusal), user_code="")
+    response.headers.update(refusal.headers)
+    return response
+
+
+async def _described(runtime: Runtime, waiting: WaitingDevice) -> dict[str, Any]:
+    client, scopes = waiting.client, waiting.scopes
+    book, types = runtime.get(ResourceBook), runtime.get(DetailsBook).types
+    resources = [await book.find(each) for each in waiting.found.resources]
+    return {
+        "waiting": waiting,
+        "client": client,
+        "client_host": host_shown(client.client_id) if client.client_id.startswith(DOCUMENT_SCHEME) else None,
+        "identity": [PLAIN_WORDS[scope] for scope in scopes if scope in IDENTITY_SCOPES],
+        "resources": [
+            (each, [each.scopes[scope] for scope in scopes if scope in each.scopes])
+            for each in resources
+            if each is not None
+        ],
+        "details": [shown_details(detail, types) for detail in waiting.found.details],
+    }
