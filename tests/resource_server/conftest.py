@@ -21,9 +21,8 @@ from portico.testing.sinks import HttpSink, Received, answering
 
 API = "https://api.example.com/notes"
 SCOPES = {"notes:read": "Read your notes", "notes:write": "Change your notes", "notes:all": "All of it"}
-LIMITS = OutboundSettings(
-    allow_loopback=True, timeout=timedelta(seconds=0.5), connect_timeout=timedelta(seconds=0.5)
-)
+LIMITS = OutboundSettings(allow_loopback=True)
+SHORT = OutboundSettings(allow_loopback=True, timeout=timedelta(seconds=0.5))
 
 
 def key_pair(kid: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from portico.core.crypto import b64encode
 from portico.resource_server import ProtectedResource
 from portico.testing.clock import FrozenClock
 from portico.testing.sinks import answering, dripping, endless
-from tests.resource_server.conftest import API, FOREIGN_KEY, KEY, NEXT_KEY, Api, Declaring, Issuer
+from tests.resource_server.conftest import API, FOREIGN_KEY, KEY, NEXT_KEY, SHORT, Api, Declaring, Issuer
 
 pytestmark = pytest.mark.anyio
 
@@ -164,11 +164,14 @@ HOSTILE: dict[str, Callable[[Issuer], Any]] = {
 @pytest.mark.bar("A31-31.7", "A4-4.2")
 @pytest.mark.parametrize("spoil", HOSTILE.values(), ids=HOSTILE.keys())
 async def test_server_that_cannot_be_believed_is_not(
-    small_api: Api, issuer: Issuer, spoil: Callable[[Issuer], Any]
+    declared: Declaring, issuer: Issuer, spoil: Callable[[Issuer], Any]
 ) -> None:
     spoil(issuer)
+    notes = declared(outbound=SHORT)
+    answer = await Api(notes).read(issuer.token())
+    await notes.close()
 
-    assert (await small_api.read(issuer.token())).status_code == 503
+    assert answer.status_code == 503
 
 
 @pytest.mark.bar("A4-4.1")
