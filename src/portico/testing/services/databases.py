@@ -29,7 +29,8 @@ def with_role(url: str, role: str) -> str:
 
 def create(maintenance_url: str, name: str, template: str | None, owner: str | None) -> str:
     """Make the database and return its URL."""
-    copy = f" TEMPLATE {_quoted(template)}" if template else ""
+    # Copying files takes half the time of logging every page, which nobody here would recover from.
+    copy = f" TEMPLATE {_quoted(template)} STRATEGY file_copy" if template else ""
     owned = f" OWNER {_quoted(owner)}" if owner else ""
     _execute(maintenance_url, f"CREATE DATABASE {_quoted(name)}{copy}{owned}")
     return with_database(maintenance_url, name)
