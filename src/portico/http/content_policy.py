@@ -34,8 +34,9 @@ def page_policy(
     style: Sequence[str] = (),
     images: Sequence[str] = (),
     workers: Sequence[str] = (),
+    frames: Sequence[str] = (),
 ) -> str:
-    """Return the policy of an HTML page: own files, scripts by nonce, no frames, no plug-ins, no foreign forms."""
+    """Return the policy of an HTML page: own files, scripts by nonce, no plug-ins; foreign frames and forms as said."""
     by_nonce = f"'nonce-{nonce}'" if nonce else "'none'"
     styles = " ".join(["'self'", *style, *([] if "'unsafe-inline'" in style or not nonce else [by_nonce])])
     directives = [
@@ -47,6 +48,7 @@ def page_policy(
         "connect-src 'self'",
         "manifest-src 'self'",
         *([f"worker-src {' '.join(workers)}"] if workers else []),
+        *([f"frame-src {' '.join(frames)}"] if frames else []),
         f"form-action {' '.join(form_action)}",
         "base-uri 'none'",
         "object-src 'none'",

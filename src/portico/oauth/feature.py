@@ -9,9 +9,10 @@ from portico.access.types import OrganizationRole, PlatformRole
 from portico.feature import Feature
 from portico.messaging import on
 from portico.oauth.authenticators import ClientTokenAuthenticator
-from portico.oauth.jobs import SCHEDULES
+from portico.oauth.jobs import SCHEDULES, tell_signed_out
 from portico.oauth.pages.consent import router as consent_pages
 from portico.oauth.pages.device import router as device_pages
+from portico.oauth.pages.logout import router as logout_pages
 from portico.oauth.permissions import OAuthPermission
 from portico.oauth.personal_data import OAUTH_PERSONAL_DATA
 from portico.oauth.routes.admin_clients import router as admin_client_routes
@@ -19,6 +20,7 @@ from portico.oauth.routes.admin_resources import router as admin_resource_routes
 from portico.oauth.routes.authorization import router as authorization_routes
 from portico.oauth.routes.device_authorization import router as device_routes
 from portico.oauth.routes.introspection import router as introspection_routes
+from portico.oauth.routes.logout import router as logout_routes
 from portico.oauth.routes.metadata import router as metadata_routes
 from portico.oauth.routes.organization_clients import router as organization_client_routes
 from portico.oauth.routes.pushed_requests import router as pushing_routes
@@ -42,6 +44,7 @@ from portico.oauth.subscribers import (
     end_grants_of_closed_account,
     end_grants_of_left_organization,
     end_grants_of_sessions,
+    tell_clients_of_sessions,
 )
 from portico.runtime import Runtime
 from portico.sessions.events import SessionsRevoked
@@ -95,10 +98,11 @@ def oauth_feature() -> Feature:
             revocation_routes,
             introspection_routes,
             userinfo_routes,
+            logout_routes,
             registration_routes,
             metadata_routes,
         ],
-        pages=[consent_pages, device_pages],
+        pages=[consent_pages, logout_pages, device_pages],
         authenticators=[ClientTokenAuthenticator],
         ports={
             SignInDestinations: ReturnAddresses,
@@ -107,11 +111,13 @@ def oauth_feature() -> Feature:
         },
         subscribers=[
             on(SessionsRevoked, end_grants_of_sessions),
+            on(SessionsRevoked, tell_clients_of_sessions),
             on(UserDeactivated, end_grants_of_closed_account),
             on(UserDeleted, end_grants_of_closed_account),
             on(UserClaimed, end_grants_of_closed_account),
             on(OrganizationRolesChanged, end_grants_of_left_organization),
         ],
+        jobs=[tell_signed_out],
         schedules=SCHEDULES,
         lifespan=oauth_lifespan,
         commands=register_commands,

@@ -2,6 +2,9 @@
 
 from portico.access.events import OrganizationRolesChanged
 from portico.db.unit import Unit
+from portico.messaging import Jobs
+from portico.oauth.jobs import tell_signed_out
+from portico.oauth.services.back_channel import clients_to_tell
 from portico.oauth.services.grants import Grants
 from portico.oauth.types import GrantEnd
 from portico.runtime import Runtime
@@ -20,6 +23,18 @@ async def end_grants_of_sessions(event: SessionsRevoked, unit: Unit, runtime: Ru
         await grants.end_of_person(event.user_id, GrantEnd.SIGNED_OUT)
         return
     await grants.end_of_sessions(event.session_ids, GrantEnd.SIGNED_OUT)
+
+
+async def tell_clients_of_sessions(event: SessionsRevoked, unit: Unit, runtime: Runtime) -> None:
+    """Tell every client that somebody signed in to from these sessions (Back-Channel Logout 1.0, section 2.3)."""
+    for each in await clients_to_tell(unit, event.session_ids):
+        runtime.get(Jobs).enqueue(
+            unit,
+            tell_signed_out,
+            client_key=each.client_key,
+            session_id=each.session_id,
+            user_id=each.user_id,
+        )
 
 
 async def end_grants_of_closed_account(

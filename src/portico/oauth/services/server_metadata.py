@@ -75,6 +75,7 @@ class ServerMetadata:
             details_types=tuple(self._runtime.get(DetailsBook).types),
             takes_client_documents=settings.client_documents,
             requires_pushed_requests=settings.requires_pushed_requests,
+            logs_out_by_frontchannel=True,
             binds_to_certificates=settings.tls_certificate_header is not None,
             tls_endpoints=self._tls_endpoints(settings),
         )
