@@ -183,6 +183,7 @@ async def test_hostile_document_is_refused_within_bounds_and_not_remembered(
 
 
 @pytest.mark.bar("A8-8.1", "CHECK-16")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_url_that_no_client_may_have_is_never_called(runtime: Runtime, sink: HttpSink) -> None:
     origin = sink.url.removesuffix("/hook")
     for url in (origin, origin + "/", f"{origin}/a/../hook", f"{origin}/%2e%2e/hook", f"{origin}/hook#x",
@@ -193,6 +194,7 @@ async def test_url_that_no_client_may_have_is_never_called(runtime: Runtime, sin
     assert await runtime.get(ClientBook).find("not-a-url") is None
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 class TestInside:
     """A deployment as it is: no address inside is reached."""
 
@@ -212,6 +214,7 @@ class TestInside:
 
 
 @pytest.mark.bar("A8-8.4", "CHECK-16")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_name_that_leads_inside_gets_no_packet(runtime: Runtime, sink: HttpSink) -> None:
     """A name is judged by the address that is connected to, not by what it was at another time."""
     settings = runtime.settings.outbound.model_copy(update={"allow_loopback": False})
@@ -303,6 +306,7 @@ async def test_document_nobody_used_is_forgotten(
     assert (await remove_unused_clients(runtime), await rows(runtime)) == (1, [])
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 class TestHosts:
     """An operator who says whose clients are let in."""
 
@@ -333,6 +337,7 @@ class TestHosts:
         assert away.detail != "clients of this host are not let in"
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 class TestOff:
     """A deployment that takes no documents."""
 

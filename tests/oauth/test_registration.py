@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from portico.access.models import PrincipalRow
 from portico.oauth.models import OAuthClient, OAuthClientSecret
+from portico.oauth.repositories import ClientRepository
 from portico.oauth.services.clients import ClientBook
 from portico.oauth.services.initial_tokens import InitialTokens
 from portico.oauth.services.unused_clients import remove_unused_clients
@@ -173,6 +174,7 @@ REAL_CLIENTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.bar("A7-7.6", "A7-7.2", "A30-30.5")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_real_clients_register(client: httpx2.AsyncClient) -> None:
     for body in REAL_CLIENTS:
         answer = await client.post("/oauth/register", json=body)
@@ -208,6 +210,7 @@ BAD_BODIES = [
 
 
 @pytest.mark.bar("A7-7.3", "A1-1.24", "CHECK-22", "ASVS-1.2.2", "CVE-2026-29192")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_bad_metadata_is_told_by_its_code(client: httpx2.AsyncClient) -> None:
     for given, error in BAD_METADATA:
         answer = await register(client, **given)
@@ -218,6 +221,7 @@ async def test_bad_metadata_is_told_by_its_code(client: httpx2.AsyncClient) -> N
 
 
 @pytest.mark.bar("A7-7.3", "CHECK-20")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_body_that_is_no_metadata_is_refused(client: httpx2.AsyncClient) -> None:
     for body, kind in BAD_BODIES:
         answer = await client.post("/oauth/register", content=body, headers={"Content-Type": kind})
@@ -226,6 +230,7 @@ async def test_body_that_is_no_metadata_is_refused(client: httpx2.AsyncClient) -
 
 
 @pytest.mark.bar("CHECK-20")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_huge_body_is_too_large(client: httpx2.AsyncClient) -> None:
     answer = await register(client, client_name="x" * 1_000_000)
 
@@ -242,6 +247,7 @@ async def test_stranger_gets_no_grant_without_a_person(client: httpx2.AsyncClien
 
 
 @pytest.mark.bar("CHECK-22")
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_nobody_calls_itself_like_us(client: httpx2.AsyncClient) -> None:
     for name in ("Portico", "PORTICO", "P\u043ertic\u043e", "P o r t i c o", "Portíco"):
         made = await registered(client, client_name=name)
@@ -408,17 +414,17 @@ async def test_client_that_is_switched_off_changes_nothing(
     assert [error_of(answer) for answer in answers] == [(403, "access_denied")] * 3
 
 
+async def note_use(runtime: Runtime, client_id: str) -> None:
+    async with (unit := runtime.unit()):
+        await ClientRepository(unit.session).note_use(UUID(client_id), runtime.clock.now())
+
+
 @pytest.mark.bar("A7-7.5")
 async def test_unused_clients_are_forgotten_and_used_ones_stay(
     client: httpx2.AsyncClient, runtime: Runtime, clock: FrozenClock
 ) -> None:
     unused, used = await registered(client), await registered(client)
-    async with (unit := runtime.unit()):
-        await unit.session.execute(
-            update(OAuthClient)
-            .where(OAuthClient.client_id == used["client_id"])
-            .values(last_used_at=clock.now())
-        )
+    await note_use(runtime, used["client_id"])
     early = await remove_unused_clients(runtime)
     clock.advance(timedelta(days=7, seconds=1))
     young = await registered(client)
@@ -429,6 +435,7 @@ async def test_unused_clients_are_forgotten_and_used_ones_stay(
     assert (await manage(client, "GET", young)).status_code == 200
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 class TestSector:
     """A client with several hosts names a document that lists its redirect URIs (Registration 1.0, section 5)."""
 
@@ -531,6 +538,7 @@ class TestByToken:
         assert sorted(answer.status_code for answer in answers) == [201] + [401] * 19
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 class TestOff:
     """Registration that is switched off."""
 
@@ -563,3 +571,18 @@ class TestFew:
 
         assert [answer.status_code for answer in answers] == [201, 201, 503]
         assert answers[-1].json()["error"] == "temporarily_unavailable"
+        assert int(answers[-1].headers["retry-after"]) > 0
+
+    @pytest.mark.bar("A7-7.5", "ASVS-10.4.7")
+    async def test_flood_of_new_clients_drives_out_itself_and_no_used_one(
+        self, client: httpx2.AsyncClient, runtime: Runtime, clock: FrozenClock
+    ) -> None:
+        used, unused = await registered(client), await registered(client)
+        await note_use(runtime, used["client_id"])
+        clock.advance(timedelta(minutes=31))
+
+        late = await register(client)
+
+        assert late.status_code == 201
+        assert (await manage(client, "GET", used)).status_code == 200
+        assert (await manage(client, "GET", unused)).status_code == 401

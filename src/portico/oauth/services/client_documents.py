@@ -35,6 +35,7 @@ from portico.oauth.services.fetching import Fetched, NotFetched, fetch_json
 from portico.oauth.services.names import without_our_name
 from portico.oauth.services.registering import changed_members, check_sector
 from portico.oauth.services.registration_policies import policy_of_documents
+from portico.oauth.services.unused_clients import make_room
 from portico.oauth.settings import OAuthSettings
 from portico.oauth.types import ClientSource
 from portico.runtime import Runtime
@@ -125,11 +126,7 @@ class ClientDocuments:
 
     async def _insert(self, client_id: str, metadata: ClientMetadata, until: datetime) -> None:
         async with self._runtime.unit() as unit:
-            most = self._runtime.section(OAuthSettings).max_dynamic_clients
-            if await RegistrationRepository(unit.session).count_of(ClientSource.DOCUMENT) >= most:
-                raise OAuthRefusal(
-                    ErrorCode.TEMPORARILY_UNAVAILABLE, "no more clients can be let in now", status=503
-                )
+            await make_room(self._runtime, unit, ClientSource.DOCUMENT)
             await ClientRegistry(self._runtime, unit).register_client(
                 metadata,
                 ClientSource.DOCUMENT,

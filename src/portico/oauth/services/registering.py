@@ -37,7 +37,8 @@ from portico.oauth.services.fetching import NotFetched, fetch_json
 from portico.oauth.services.names import without_our_name
 from portico.oauth.services.registration_policies import policy_of_known, policy_of_strangers
 from portico.oauth.services.server_metadata import registration_of
-from portico.oauth.settings import DynamicRegistration, OAuthSettings
+from portico.oauth.services.unused_clients import make_room
+from portico.oauth.settings import DynamicRegistration
 from portico.oauth.types import (
     CLIENT_SECRETS,
     INITIAL_ACCESS_TOKENS,
@@ -88,7 +89,7 @@ class Registering:
         metadata = await self._read(given, await self._policy(is_known=is_known))
         async with self._unit:
             known_by = None if token_hash is None else await self._take(token_hash)
-            await self._check_room()
+            await make_room(self._runtime, self._unit, ClientSource.DYNAMIC)
             return await self._write(metadata, known_by)
 
     async def show(self, client_id: str, token: str | None) -> Registration:
@@ -150,13 +151,6 @@ class Registering:
         if found is None:
             raise _unauthorized("unknown")
         return found
-
-    async def _check_room(self) -> None:
-        most = self._runtime.section(OAuthSettings).max_dynamic_clients
-        if await RegistrationRepository(self._unit.session).count_of(ClientSource.DYNAMIC) >= most:
-            raise OAuthRefusal(
-                ErrorCode.TEMPORARILY_UNAVAILABLE, "no more clients can register now", status=503
-            )
 
     async def _write(self, metadata: ClientMetadata, known_by: UUID | None) -> Registration:
         token = REGISTRATION_TOKENS.make(self._runtime.entropy)
