@@ -141,6 +141,11 @@ class GrantRepository(Repository[OAuthGrant]):
         row = (await connection.execute(_BY_ID, {"grant_id": grant_id})).one_or_none()
         return _found(row) if row else None
 
+    async def hold(self, grant_id: UUID) -> bool:
+        """Keep a grant from being ended until this transaction is over; False if it has ended."""
+        query = select(_GRANT.c.id).where(_GRANT.c.id == grant_id, _GRANT.c.ended_at.is_(None))
+        return (await self.session.execute(query.with_for_update())).first() is not None
+
     async def bind(self, grant_id: UUID, sender: SenderKey) -> None:
         """Bind a grant to the key of whoever fetches its first tokens."""
         await self.session.execute(

@@ -34,6 +34,8 @@ class TokenFacts:
     details: Sequence[Mapping[str, Any]] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     sender: SenderKey = field(default_factory=SenderKey)
+    expires_by: int | None = None
+    """When it ends at the latest, in seconds since 1970: with the token that it was exchanged for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ class AccessTokenMint:
             "aud": facts.resource.identifier if facts.resource is not None else issuer,
             "client_id": client.client_id,
             "iat": now,
-            "exp": now + int(self._lifetime(client, facts.resource).total_seconds()),
+            "exp": self._end(client, facts, now),
             "jti": str(new_id()),
             "scope": facts.scope,
             "grant_id": _text(facts.grant_id),
@@ -94,6 +96,10 @@ class AccessTokenMint:
             "cnf": facts.sender.as_claim() or None,
         }
         return {name: value for name, value in said.items() if value is not None}
+
+    def _end(self, client: Client, facts: TokenFacts, now: int) -> int:
+        end = now + int(self._lifetime(client, facts.resource).total_seconds())
+        return end if facts.expires_by is None else min(end, facts.expires_by)
 
     def _lifetime(self, client: Client, resource: Resource | None) -> timedelta:
         seconds = [client.policy.access_token_seconds, resource.access_token_seconds if resource else None]

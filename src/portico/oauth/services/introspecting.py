@@ -55,7 +55,7 @@ async def introspect(ask: Ask) -> Mapping[str, Any]:
         return await _of_refresh_token(ask, token) or INACTIVE
     presented = await ask.runtime.get(BelievedTokens).find(token)
     claims = presented.claims if presented is not None else await _of_own_sign_in(ask, token)
-    if claims is None or not await _may_hear(ask, claims):
+    if claims is None or not await concerns(ask, claims):
         return INACTIVE
     is_bound = "jkt" in claims.get("cnf", {})
     said = {name: claims[name] for name in SAID if name in claims}
@@ -84,8 +84,8 @@ def wants_jwt(ask: Ask) -> bool:
     return any(each.partition(";")[0].strip() == JWT_MEDIA_TYPE for each in accepted)
 
 
-async def _may_hear(ask: Ask, claims: Mapping[str, Any]) -> bool:
-    """Only whom the token concerns: its client and its audience (RFC 7662, sections 2.2 and 4)."""
+async def concerns(ask: Ask, claims: Mapping[str, Any]) -> bool:
+    """Tell whether a token concerns who asks: its client, and its audience (RFC 7662, sections 2.2 and 4)."""
     if claims["client_id"] == ask.client.client_id:
         return True
     try:

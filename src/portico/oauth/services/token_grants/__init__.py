@@ -8,6 +8,7 @@ from portico.oauth.services.token_grants.authorization_code import exchange_code
 from portico.oauth.services.token_grants.client_credentials import issue_to_client
 from portico.oauth.services.token_grants.device_code import exchange_device_code
 from portico.oauth.services.token_grants.refresh_token import refresh
+from portico.oauth.services.token_grants.token_exchange import exchange_token
 from portico.oauth.types import GrantType
 
 GRANTS: Mapping[GrantType, Callable[[Ask], Awaitable[TokenAnswer]]] = {
@@ -15,6 +16,7 @@ GRANTS: Mapping[GrantType, Callable[[Ask], Awaitable[TokenAnswer]]] = {
     GrantType.REFRESH_TOKEN: refresh,
     GrantType.CLIENT_CREDENTIALS: issue_to_client,
     GrantType.DEVICE_CODE: exchange_device_code,
+    GrantType.TOKEN_EXCHANGE: exchange_token,
 }
 
 __all__ = ["GRANTS", "TokenAnswer"]
