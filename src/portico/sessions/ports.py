@@ -1,16 +1,18 @@
 """What sessions ask of the features above."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from portico.http.authentication import Principal, Rejection
-from portico.sessions.services.believed import Belief
+
+if TYPE_CHECKING:  # the services import this module
+    from portico.sessions.services.believed import Belief
 
 
 class ClientTokens(Protocol):
     """Knows what access tokens of clients are worth at our own API."""
 
-    async def believe(self, claims: Mapping[str, Any]) -> Belief:
+    async def believe(self, claims: Mapping[str, Any]) -> "Belief":
         """Return whom a token stands for that we signed for our API and another client than ourselves.
 
         Raises:
