@@ -22,6 +22,7 @@ OWN_COMMANDS = (
     "portico.keys.commands",
     "portico.organizations.commands",
     "portico.api_keys.commands",
+    "portico.oauth.commands",
     "portico.webhooks.commands",
     "portico.audit.commands",
     "portico.alerts.commands",

@@ -10,6 +10,13 @@ documents, like everywhere.
     ResourceTaken              resource_taken       409
     UserCodeUnknown            user_code_unknown    410
     ClientMetadataInvalid      client_metadata_invalid  400
+    ClientDescribesItself      client_describes_itself  409
+    ClientHasNoSecret          client_has_no_secret     409
+    ClientSecretNotFound       client_secret_not_found  404
+    TooManyClientSecrets       too_many_client_secrets  409
+    TooManyClients             too_many_clients         409
+    ResourceInvalid            resource_invalid         400
+    InitialTokenNotFound       initial_token_not_found  404
 """
 
 from collections.abc import Mapping
@@ -84,3 +91,45 @@ class ClientMetadataInvalid(Malformed):
     """What was said of a client does not hold together."""
 
     code, title = "client_metadata_invalid", "The application cannot be registered like this"
+
+
+class ClientDescribesItself(Conflict):
+    """What the client is stands in its own registration or document; only what we decide of it can be changed."""
+
+    code, title = "client_describes_itself", "This application describes itself: change it where it comes from"
+
+
+class ClientHasNoSecret(Conflict):
+    """The client proves itself by a key, a certificate, or not at all."""
+
+    code, title = "client_has_no_secret", "This application does not use a secret"
+
+
+class ClientSecretNotFound(NotFound):
+    """The client has no such secret."""
+
+    code, title = "client_secret_not_found", "The application has no such secret"
+
+
+class TooManyClientSecrets(Conflict):
+    """As many secrets are good at once as the limit allows."""
+
+    code, title = "too_many_client_secrets", "Remove a secret before you make another one"
+
+
+class TooManyClients(Conflict):
+    """The organization has as many clients as the limit allows."""
+
+    code, title = "too_many_clients", "Delete an application before you register another one"
+
+
+class ResourceInvalid(Malformed):
+    """An API cannot be registered as it was described."""
+
+    code, title = "resource_invalid", "The API cannot be registered like this"
+
+
+class InitialTokenNotFound(NotFound):
+    """There is no such initial access token, or it is good no more."""
+
+    code, title = "initial_token_not_found", "There is no such token"

@@ -96,6 +96,8 @@ class OAuthSettings(FeatureSettings):
     """How long a client that registered itself and was never used is kept."""
     max_dynamic_clients: int = Field(100_000, ge=1)
     """How many clients that registered themselves there may be."""
+    max_organization_clients: int = Field(100, ge=1)
+    """How many clients of its own an organization may have."""
     cached_clients: int = Field(5_000, ge=1, le=1_000_000)
     """Clients that each process remembers."""
     cached_tokens: int = Field(20_000, ge=1, le=1_000_000)

@@ -113,6 +113,41 @@ class ClientDefault(StrEnum):
     DENY = "deny"
 
 
+class ClientKind(StrEnum):
+    """What kind of application a client is: a word for what its metadata begins with (`services.client_presets`)."""
+
+    BROWSER = "browser"
+    """Runs in the browser alone and can keep no secret."""
+    NATIVE = "native"
+    """Is installed: on a telephone, a desktop, a command line."""
+    SERVER = "server"
+    """Renders its pages on a server, which keeps a secret."""
+    DEVICE = "device"
+    """Has no keyboard or no browser."""
+    MACHINE = "machine"
+    """Acts for itself; nobody is there."""
+    MCP = "mcp"
+    """Speaks to MCP servers, from the web or from somebody's own machine."""
+    FAPI = "fapi"
+    """Keeps to the FAPI 2.0 Security Profile: proves itself by a key, and its tokens are bound to one."""
+
+
+class ClientSort(StrEnum):
+    """What lists of clients may be sorted by."""
+
+    CREATED_AT = "created_at"
+
+
+class Admission(StrEnum):
+    """Whether a client may work in an organization."""
+
+    ALLOWED = "allowed"
+    NEEDS_APPROVAL = "needs_approval"
+    ASKED = "asked"
+    """Somebody asked for it; an administrator has not answered yet."""
+    DENIED = "denied"
+
+
 class RequestKind(StrEnum):
     """Why an authorization request was kept."""
 
@@ -160,6 +195,15 @@ class ClientPolicy:
         """Return it as the database keeps it."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientFilter:
+    """Which clients of a list are wanted."""
+
+    source: ClientSource | None = None
+    organization_id: UUID | None = None
+    disabled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,9 @@
 """Every SQL statement of the authorization server."""
 
+from portico.oauth.repositories.administration import (
+    ClientAdministrationRepository,
+    ResourceAdministrationRepository,
+)
 from portico.oauth.repositories.clients import ClientRepository, FoundClient
 from portico.oauth.repositories.consents import ConnectedClient, ConsentRepository
 from portico.oauth.repositories.grants import FoundGrant, GrantRepository, GrantState
@@ -12,6 +16,7 @@ from portico.oauth.repositories.requests import FoundRequest, RequestRepository,
 from portico.oauth.repositories.resources import ResourceRepository
 
 __all__ = [
+    "ClientAdministrationRepository",
     "ClientRepository",
     "ClientTaken",
     "ConnectedClient",
@@ -24,6 +29,7 @@ __all__ = [
     "InitialTokenRepository",
     "RegistrationRepository",
     "RequestRepository",
+    "ResourceAdministrationRepository",
     "ResourceRepository",
     "SpentIdRepository",
 ]
