@@ -7,10 +7,14 @@ woken or waited for.
 
 import sqlite3
 from pathlib import Path
+from time import perf_counter_ns
 
 from portico.coordination.reading import Apply, Reading
 
 NEWEST = "SELECT coalesce(max(seq), 0) FROM portico_revocations"
+AT_ONCE_NS = 20_000
+"""Looks that follow each other this closely belong to one request. Between them no commit can have been written, answered
+and followed by a request: a write to the disk alone takes longer."""
 UNREAD = "SELECT seq, subject FROM portico_revocations WHERE seq > ? ORDER BY seq"
 
 
@@ -20,10 +24,14 @@ class SqliteFollower:
     def __init__(self, path: Path, apply: Apply) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._looked_at = -AT_ONCE_NS
         self.reading = Reading(apply)
 
     def trusted(self) -> bool:
         """Hear what is new, then tell whether the caches may be believed: only if the file could be read."""
+        now = perf_counter_ns()
+        if now - self._looked_at < AT_ONCE_NS:
+            return True
         connection = self._connection or self._open()
         if connection is None:
             return False
@@ -34,10 +42,12 @@ class SqliteFollower:
                 self.close()
             return False
         self.reading.take(rows)
+        self._looked_at = now
         return True
 
     def close(self) -> None:
         """Close the connection; the next look opens another one."""
+        self._looked_at = -AT_ONCE_NS
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
