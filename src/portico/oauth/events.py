@@ -5,7 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from portico.messaging import Event
-from portico.oauth.types import ClientSource, GrantEnd, GrantType
+from portico.oauth.types import ClientDefault, ClientSource, ClientVerdict, GrantEnd, GrantType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +83,37 @@ class GrantsEnded(Event):
 
     grant_ids: tuple[UUID, ...]
     reason: GrantEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRequested(Event):
+    """A member wants to connect a client that an administrator of the organization has to let in first."""
+
+    name: ClassVar[str] = "oauth.client_rule.requested"
+
+    organization_id: UUID
+    client_key: UUID
+    client_id: str
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRuled(Event):
+    """An organization lets a client in, or keeps it out; None: it says nothing of it any more."""
+
+    name: ClassVar[str] = "oauth.client_rule.decided"
+
+    organization_id: UUID
+    client_key: UUID
+    client_id: str
+    verdict: ClientVerdict | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientDefaultChanged(Event):
+    """An organization does something else now with clients of which it has said nothing."""
+
+    name: ClassVar[str] = "oauth.client_policy.changed"
+
+    organization_id: UUID
+    default: ClientDefault

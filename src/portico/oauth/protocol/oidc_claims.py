@@ -104,6 +104,12 @@ def userinfo_claims(scopes: Collection[str], request: ClaimsRequest = NOTHING) -
     return _of_scopes(scopes) | request.userinfo.keys()
 
 
+def scopes_asked_by_claims(request: ClaimsRequest) -> tuple[str, ...]:
+    """Return the scopes that ask for what the parameter asks for one by one: whoever consents is told of both alike."""
+    wanted = request.userinfo.keys() | request.id_token.keys()
+    return tuple(scope for scope, claims in SCOPE_CLAIMS.items() if wanted.intersection(claims))
+
+
 def id_token_claims_wanted(
     scopes: Collection[str], request: ClaimsRequest = NOTHING, *, has_profile: bool = False
 ) -> frozenset[str]:

@@ -5,8 +5,14 @@ from portico.oauth.repositories.administration import (
     ResourceAdministrationRepository,
 )
 from portico.oauth.repositories.clients import ClientRepository, FoundClient
+from portico.oauth.repositories.connections import ConnectionRepository, FoundConnection
 from portico.oauth.repositories.consents import ConnectedClient, ConsentRepository
 from portico.oauth.repositories.grants import FoundGrant, GrantRepository, GrantState
+from portico.oauth.repositories.organization_rules import (
+    ClientInOrganization,
+    FoundWorkplace,
+    RuleRepository,
+)
 from portico.oauth.repositories.registrations import (
     ClientTaken,
     InitialTokenRepository,
@@ -17,13 +23,17 @@ from portico.oauth.repositories.resources import ResourceRepository
 
 __all__ = [
     "ClientAdministrationRepository",
+    "ClientInOrganization",
     "ClientRepository",
     "ClientTaken",
     "ConnectedClient",
+    "ConnectionRepository",
     "ConsentRepository",
     "FoundClient",
+    "FoundConnection",
     "FoundGrant",
     "FoundRequest",
+    "FoundWorkplace",
     "GrantRepository",
     "GrantState",
     "InitialTokenRepository",
@@ -31,5 +41,6 @@ __all__ = [
     "RequestRepository",
     "ResourceAdministrationRepository",
     "ResourceRepository",
+    "RuleRepository",
     "SpentIdRepository",
 ]

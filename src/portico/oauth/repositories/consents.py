@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from portico.core.ids import new_id
 from portico.db.repositories import Repository
@@ -37,22 +38,28 @@ class ConsentRepository(Repository[OAuthConsent]):
         )
         return (await self.session.scalars(query)).one_or_none()
 
-    async def save(self, user_id: UUID, client_key: UUID, now: datetime, **values: Any) -> None:
-        """Write what is allowed from now on, in place of what was before."""
-        row = await self.find(user_id, client_key)
-        if row is None:
-            row = OAuthConsent(id=new_id(), user_id=user_id, client_key=client_key, created_at=now)
-            self.session.add(row)
-        for name, value in {**values, "updated_at": now}.items():
-            setattr(row, name, value)
-        await self.session.flush()
+    async def take(self, user_id: UUID, client_key: UUID, now: datetime) -> OAuthConsent:
+        """Return the row of a person and a client, locked, to be written to; a new one is empty."""
+        dialect = postgresql if self.session.get_bind().dialect.name == "postgresql" else sqlite
+        empty = {"scope": "", "resources": [], "details": [], "fingerprint": ""}
+        await self.session.execute(
+            dialect.insert(OAuthConsent)
+            .values(
+                id=new_id(), user_id=user_id, client_key=client_key, created_at=now, updated_at=now, **empty
+            )
+            .on_conflict_do_nothing()
+        )
+        query = select(OAuthConsent).where(
+            OAuthConsent.user_id == user_id, OAuthConsent.client_key == client_key
+        )
+        return (await self.session.scalars(query.with_for_update())).one()
 
-    async def delete_of(self, user_id: UUID, client_key: UUID | None = None) -> None:
-        """Forget what a person has allowed one client, or all."""
+    async def delete_of(self, user_id: UUID, client_key: UUID | None = None) -> bool:
+        """Forget what a person has allowed one client, or all; False where there was nothing."""
         statement = delete(OAuthConsent).where(OAuthConsent.user_id == user_id)
         if client_key is not None:
             statement = statement.where(OAuthConsent.client_key == client_key)
-        await self.session.execute(statement)
+        return bool((await self.session.scalars(statement.returning(OAuthConsent.id))).all())
 
     async def list_connected(self, user_id: UUID) -> Sequence[ConnectedClient]:
         """Return the clients that may act in a person's name now, the last connected first."""

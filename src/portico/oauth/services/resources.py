@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from portico.access.roles import RoleBook
+from portico.api_keys.wording import words_of
 from portico.coordination.cache import BoundedCache
 from portico.coordination.revocations import RevocationLog
 from portico.feature import FeatureSet
@@ -88,11 +89,11 @@ class ResourceBook:
 def own_api(runtime: Runtime) -> Resource:
     """Return our own API; its scopes are the permissions that somebody but the person himself may have."""
     book = runtime.get(RoleBook)
-    scopes = {name: name for name in sorted(book.permissions) if not book.permissions[name].is_interactive}
+    grantable = (name for name in sorted(book.permissions) if not book.permissions[name].is_interactive)
     return Resource(
         identifier=runtime.settings.public_url + API_PATH,
         name=runtime.settings.name,
-        scopes=scopes,
+        scopes={name: words_of(name) for name in grantable},
         default_scope="user:self:read",
     )
 

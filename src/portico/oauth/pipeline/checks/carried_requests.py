@@ -33,6 +33,7 @@ async def pushed_request_is_opened(ask: Ask) -> None:
     if ask.endpoint is not Endpoint.AUTHORIZE:
         raise Refused(ErrorCode.INVALID_REQUEST, "request_uri cannot be pushed")
     if not uri.startswith(REQUEST_URI_PREFIX):
+        _note_redirect(ask)
         raise Refused(ErrorCode.REQUEST_URI_NOT_SUPPORTED, "only pushed requests are taken by reference")
     found = await _find(ask, uri)
     pushed = Parameters(found.parameters)
@@ -70,6 +71,13 @@ async def signed_request_is_opened(ask: Ask) -> None:
         raise
     ask.given = Parameters(pairs)
     ask.is_signed = True
+
+
+def _note_redirect(ask: Ask) -> None:
+    """Let the client hear of a wrapping that is not offered, by the redirect that stands outside, if it is its own."""
+    outside = ask.given.one("redirect_uri")
+    if outside is not None and ask.client.has_redirect(outside):
+        ask.redirect_uri = outside
 
 
 def _algorithms(client: Client) -> frozenset[str]:
