@@ -16,7 +16,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def _routers_read_once() -> None:
     """Have FastAPI work out the routes of each router once a process, not once an application: a fifth of a second.
 
-    What it works out depends on the router and its prefix alone, but for `dependency_overrides`, which nobody uses here.
+    What it works out depends on router and prefix alone, but for `dependency_overrides`, which nobody uses here.
     """
     work_out = _IncludedRouter.effective_candidates
     known: dict[tuple[int, str, int], list[_EffectiveRouteContext | _IncludedRouter]] = {}

@@ -13,8 +13,8 @@ from portico.coordination.reading import Apply, Reading
 
 NEWEST = "SELECT coalesce(max(seq), 0) FROM portico_revocations"
 AT_ONCE_NS = 20_000
-"""Looks that follow each other this closely belong to one request. Between them no commit can have been written, answered
-and followed by a request: a write to the disk alone takes longer."""
+"""Looks that follow each other this closely belong to one request. Between them no commit can have been written,
+answered and followed by a request: a write to the disk alone takes longer."""
 UNREAD = "SELECT seq, subject FROM portico_revocations WHERE seq > ? ORDER BY seq"
 
 
