@@ -60,10 +60,15 @@ def check_verifier(verifier: str | None, challenge: str | None) -> None:
         raise Refused(ErrorCode.INVALID_GRANT, "code_verifier for a code that was issued without a challenge")
     if verifier is None:
         raise Refused(ErrorCode.INVALID_GRANT, "code_verifier is required")
-    if not _VERIFIER.fullmatch(verifier):
+    if not is_verifier(verifier):
         raise Refused(ErrorCode.INVALID_GRANT, "code_verifier must be 43 to 128 unreserved characters")
     if not same(make_challenge(verifier).encode(), challenge.encode()):
         raise Refused(ErrorCode.INVALID_GRANT, "code_verifier does not match the code_challenge")
+
+
+def is_verifier(text: str) -> bool:
+    """Tell whether a text can be a verifier: 43 to 128 unreserved characters (RFC 7636, section 4.1)."""
+    return _VERIFIER.fullmatch(text) is not None
 
 
 def make_challenge(verifier: str) -> str:

@@ -20,6 +20,7 @@ from portico.oauth.repositories.registrations import (
 )
 from portico.oauth.repositories.requests import FoundRequest, RequestRepository, SpentIdRepository
 from portico.oauth.repositories.resources import ResourceRepository
+from portico.oauth.repositories.token_trips import TokenTrips
 
 __all__ = [
     "ClientAdministrationRepository",
@@ -43,4 +44,5 @@ __all__ = [
     "ResourceRepository",
     "RuleRepository",
     "SpentIdRepository",
+    "TokenTrips",
 ]

@@ -22,7 +22,7 @@ _FAMILY = cast("Table", TokenFamily.__table__)
 _USER = cast("Table", User.__table__)
 _ROLE = cast("Table", RoleGrant.__table__)
 
-_FACTS = (
+FACTS = (
     _GRANT.c.id,
     _GRANT.c.client_key,
     _GRANT.c.user_id,
@@ -89,10 +89,10 @@ _SPEND = (
         _GRANT.c.ended_at.is_(None),
     )
     .values(code_spent_at=_NOW, last_used_at=_NOW)
-    .returning(*_FACTS)
+    .returning(*FACTS)
 )
-_BY_CODE = select(*_FACTS, _GRANT.c.code_spent_at).where(_GRANT.c.code_hash == _CODE)
-_BY_ID = select(*_FACTS).where(_GRANT.c.id == _ID)
+_BY_CODE = select(*FACTS, _GRANT.c.code_spent_at).where(_GRANT.c.code_hash == _CODE)
+_BY_ID = select(*FACTS).where(_GRANT.c.id == _ID)
 _IS_ACTIVE = and_(_USER.c.status == UserStatus.ACTIVE, _USER.c.deleted_at.is_(None))
 _STATE = (
     select(
@@ -127,19 +127,19 @@ class GrantRepository(Repository[OAuthGrant]):
         """Spend a code that is good now; of any number of callers exactly one gets the grant."""
         connection = await self.session.connection()
         row = (await connection.execute(_SPEND, {"hash": code_hash, "now": now})).one_or_none()
-        return _found(row) if row else None
+        return found_grant(row) if row else None
 
     async def find_by_code(self, code_hash: bytes) -> tuple[FoundGrant, datetime | None] | None:
         """Return the grant of a code, spent or not, and when it was spent."""
         connection = await self.session.connection()
         row = (await connection.execute(_BY_CODE, {"hash": code_hash})).one_or_none()
-        return (_found(row), row.code_spent_at) if row else None
+        return (found_grant(row), row.code_spent_at) if row else None
 
     async def find(self, grant_id: UUID) -> FoundGrant | None:
         """Return a grant, ended or not."""
         connection = await self.session.connection()
         row = (await connection.execute(_BY_ID, {"grant_id": grant_id})).one_or_none()
-        return _found(row) if row else None
+        return found_grant(row) if row else None
 
     async def hold(self, grant_id: UUID) -> bool:
         """Keep a grant from being ended until this transaction is over; False if it has ended."""
@@ -234,7 +234,8 @@ class GrantRepository(Repository[OAuthGrant]):
         return len((await self.session.execute(statement)).all())
 
 
-def _found(row: Any) -> FoundGrant:
+def found_grant(row: Any) -> FoundGrant:
+    """Return the value of a row of `FACTS`."""
     return FoundGrant(
         id=row.id,
         client_key=row.client_key,

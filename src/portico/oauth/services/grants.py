@@ -81,13 +81,7 @@ class Grants:
         self, client: Client, grant: FoundGrant | NewGrant, grant_id: UUID
     ) -> RefreshToken:
         """Begin the grant's line of refresh tokens."""
-        settings, policy = self._runtime.section(OAuthSettings), client.policy
-        idle = settings.refresh_idle
-        if policy.refresh_idle_seconds is not None:
-            idle = timedelta(seconds=policy.refresh_idle_seconds)
-        absolute = settings.refresh_absolute
-        if policy.refresh_absolute_seconds is not None:
-            absolute = timedelta(seconds=policy.refresh_absolute_seconds)
+        idle, absolute = refresh_lifetimes(self._runtime, client)
         return await TokenFamilies(self._runtime, self._unit).start(
             idle=idle,
             absolute=absolute,
@@ -187,6 +181,18 @@ class Grants:
             organization_id=new.organization_id,
             details={"client_id": new.client.client_id, "kind": new.kind.value, "scope": new.scope},
         )
+
+
+def refresh_lifetimes(runtime: Runtime, client: Client) -> tuple[timedelta, timedelta]:
+    """Return how long a client's refresh tokens are good that nobody uses, and how long their line at most."""
+    settings, policy = runtime.section(OAuthSettings), client.policy
+    idle = settings.refresh_idle
+    if policy.refresh_idle_seconds is not None:
+        idle = timedelta(seconds=policy.refresh_idle_seconds)
+    absolute = settings.refresh_absolute
+    if policy.refresh_absolute_seconds is not None:
+        absolute = timedelta(seconds=policy.refresh_absolute_seconds)
+    return idle, absolute
 
 
 def _row(new: NewGrant, grant_id: UUID, now: datetime) -> dict[str, Any]:

@@ -163,6 +163,10 @@ class TokenFamilies:
         except NotARefreshToken:
             raise RefreshTokenInvalid from None
 
+    def first_of(self, family_id: UUID) -> RefreshToken:
+        """Return the first token of a family; good only once the family's row was written and committed."""
+        return write_refresh_token(self._runtime.secret, family_id, 0)
+
     def child_of(self, claims: RefreshClaims) -> RefreshToken:
         """Return the token that a leaf gives way to; good only once the family's row was rotated and committed."""
         return write_refresh_token(self._runtime.secret, claims.family_id, claims.counter + 1)

@@ -9,6 +9,7 @@ from portico.oauth.repositories import FoundGrant, GrantRepository
 from portico.oauth.services.grants import Grants
 from portico.oauth.services.once import spend
 from portico.oauth.services.token_grants.answers import TokenAnswer, answered, bind_to_sender, narrowed
+from portico.oauth.services.token_grants.one_trip import exchange_in_one_trip
 from portico.oauth.types import CODES, GrantEnd, GrantType, SenderKey
 from portico.tokens.secret_format import NotASecret
 
@@ -21,6 +22,8 @@ async def exchange_code(ask: Ask) -> TokenAnswer:
         KeptRefusal: the code was spent before; everything that came of it is ended (row 1.10).
     """
     code_hash = _hash_of(ask.given.one("code"))
+    if (plain := await exchange_in_one_trip(ask, code_hash)) is not None:
+        return plain
     async with ask.unit:
         await spend(ask.unit, ask.once)
         if failpoints.armed:

@@ -11,6 +11,7 @@ from portico.oauth.services.grants import Grants
 from portico.oauth.services.once import spend
 from portico.oauth.services.token_grants.answers import TokenAnswer, answered, narrowed
 from portico.oauth.services.token_grants.authorization_code import check_sender
+from portico.oauth.services.token_grants.one_trip import refresh_in_one_trip
 from portico.oauth.settings import OAuthSettings
 from portico.oauth.types import GrantEnd
 from portico.tokens.errors import RefreshTokenInvalid, RefreshTokenReplayed
@@ -28,11 +29,20 @@ async def refresh(ask: Ask) -> TokenAnswer:
     token = ask.given.one("refresh_token")
     if token is None:
         raise Refused(ErrorCode.INVALID_REQUEST, "refresh_token is missing")
+    if (plain := await _refreshed_in_one_trip(ask, token)) is not None:
+        return plain
     async with ask.unit:
         await spend(ask.unit, ask.once)
         grant, next_token = await _rotated(ask, token)
         left = await narrowed(ask, grant)
         return await answered(ask, grant, left, sender=ask.sender, refresh_token=next_token)
+
+
+async def _refreshed_in_one_trip(ask: Ask, token: str) -> TokenAnswer | None:
+    try:
+        return await refresh_in_one_trip(ask, token)
+    except RefreshTokenInvalid:
+        raise Refused(ErrorCode.INVALID_GRANT, "the refresh token is not good") from None
 
 
 async def _rotated(ask: Ask, token: str) -> tuple[FoundGrant, str]:
