@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.figures import Figure, Plan
@@ -44,9 +44,9 @@ def price_of_oauth(
 ) -> Iterator[Figure]:
     """Yield rates, costs and shares of each operation."""
     given = oauth_environment(environment)
-    portico(["migrate"], given)
+    clients = made_clients(given)
     with bare_server(folder, core=0) as bare, portico_server(folder, given, core=0) as server:
-        provider = portico_provider(server, given)
+        provider = portico_provider(server, given, clients)
         for name, make in operations(os.environ.get(ONLY)):
             yardstick, ours = alternating(
                 plan,
@@ -71,9 +71,18 @@ def oauth_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {**environment, "PORTICO_OAUTH__CODE_LIFETIME": "PT10M"}
 
 
-def portico_provider(server: Server, environment: Mapping[str, str]) -> Provider:
-    """Register clients and a person at our own server."""
-    machine, web = _told("clients", environment=environment)
+def made_clients(environment: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return a service and a web application of a fresh database, with the keys for ID tokens."""
+    portico(["migrate"], environment)
+    clients: list[dict[str, str]] = _told("clients", environment=environment)
+    return clients
+
+
+def portico_provider(
+    server: Server, environment: Mapping[str, str], clients: Sequence[Mapping[str, str]]
+) -> Provider:
+    """Return our own server with these clients and a person."""
+    machine, web = clients
     body = {"email": "oauth@example.com", "password": PASSWORD}
     server.call("POST", "/api/v1/auth/register", body=body)
     login = {"identifier": body["email"], "password": PASSWORD}

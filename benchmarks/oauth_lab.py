@@ -21,6 +21,8 @@ from portico.composition import compose, opened
 from portico.core.ids import new_id
 from portico.core.logging import configure_logging
 from portico.core.settings import Settings
+from portico.keys.services import ensure_keys
+from portico.keys.types import KeyPurpose
 from portico.oauth.models import OAuthGrant
 from portico.oauth.protocol.rfc7591_registration import AUTH_METHODS, RegistrationPolicy, read_metadata
 from portico.oauth.protocol.rfc7636_pkce import make_challenge
@@ -40,7 +42,8 @@ WEB = {
 
 
 async def register_clients(runtime: Runtime) -> None:
-    """Print both clients: id, secret, key."""
+    """Print both clients: id, secret, key. The key for ID tokens is made, too, as the first authorization does."""
+    await ensure_keys(runtime, [KeyPurpose.ID_TOKEN])
     print(json.dumps([await _registered(runtime, members) for members in (MACHINE, WEB)]))
 
 
