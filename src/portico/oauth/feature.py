@@ -6,13 +6,15 @@ from typing import Any
 
 from portico.access.events import OrganizationRolesChanged
 from portico.access.types import OrganizationRole, PlatformRole
-from portico.feature import Feature
+from portico.feature import AccountSection, Feature
 from portico.messaging import on
 from portico.oauth.authenticators import ClientTokenAuthenticator
 from portico.oauth.jobs import SCHEDULES, tell_signed_out
+from portico.oauth.pages.connections import PATH as APPLICATIONS, router as connection_pages
 from portico.oauth.pages.consent import router as consent_pages
 from portico.oauth.pages.device import router as device_pages
 from portico.oauth.pages.logout import router as logout_pages
+from portico.oauth.pages.organization_rules import TAB, router as organization_rule_pages
 from portico.oauth.permissions import OAuthPermission
 from portico.oauth.personal_data import OAUTH_PERSONAL_DATA
 from portico.oauth.routes.admin_clients import router as admin_client_routes
@@ -23,6 +25,8 @@ from portico.oauth.routes.introspection import router as introspection_routes
 from portico.oauth.routes.logout import router as logout_routes
 from portico.oauth.routes.metadata import router as metadata_routes
 from portico.oauth.routes.organization_clients import router as organization_client_routes
+from portico.oauth.routes.organization_rules import router as organization_rule_routes
+from portico.oauth.routes.own import router as own_routes
 from portico.oauth.routes.pushed_requests import router as pushing_routes
 from portico.oauth.routes.registration import router as registration_routes
 from portico.oauth.routes.revocation import router as revocation_routes
@@ -46,6 +50,7 @@ from portico.oauth.subscribers import (
     end_grants_of_sessions,
     tell_clients_of_sessions,
 )
+from portico.organizations.organization_pages import Tab
 from portico.runtime import Runtime
 from portico.sessions.events import SessionsRevoked
 from portico.sessions.ports import ClientTokens, SignInDestinations
@@ -89,7 +94,13 @@ def oauth_feature() -> Feature:
             PlatformRole.SUPPORT: {OAuthPermission.PLATFORM_READ},
             PlatformRole.AUDITOR: {OAuthPermission.PLATFORM_READ},
         },
-        routers=[admin_client_routes, admin_resource_routes, organization_client_routes],
+        routers=[
+            admin_client_routes,
+            admin_resource_routes,
+            organization_client_routes,
+            organization_rule_routes,
+            own_routes,
+        ],
         root_routes=[
             authorization_routes,
             pushing_routes,
@@ -102,7 +113,11 @@ def oauth_feature() -> Feature:
             registration_routes,
             metadata_routes,
         ],
-        pages=[consent_pages, logout_pages, device_pages],
+        pages=[consent_pages, logout_pages, device_pages, connection_pages, organization_rule_pages],
+        account_sections=[
+            AccountSection(label="Connected applications", path=APPLICATIONS, order=38, icon="plug")
+        ],
+        contributes={Tab: [TAB]},
         authenticators=[ClientTokenAuthenticator],
         ports={
             SignInDestinations: ReturnAddresses,

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from portico.access.types import RoleFacts
 from portico.core.ids import OrganizationId
+from portico.core.permissions import Permission
+from portico.feature import FeatureSet
 from portico.http.access import OrganizationNotFound
 from portico.http.routing import route_table
 from portico.organizations.permissions import OrganizationPermission
@@ -26,11 +28,15 @@ PATH: Final = HOME + "/{organization_id}"
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One page of an organization, and what one must hold to see it."""
+    """One page of an organization, and what one must hold to see it. Features above contribute theirs.
+
+    Those with the same `order` stand as they were declared.
+    """
 
     label: str
     rest: str
-    permission: OrganizationPermission
+    permission: Permission
+    order: int = 50
 
 
 TABS: Final = (
@@ -40,8 +46,8 @@ TABS: Final = (
     Tab(mark("Roles"), "/roles", OrganizationPermission.ROLE_READ),
     Tab(mark("Domains"), "/domains", OrganizationPermission.DOMAIN_READ),
     Tab(mark("API keys"), "/api-keys", OrganizationPermission.API_KEY_READ),
-    Tab(mark("Activity"), "/activity", OrganizationPermission.AUDIT_READ),
-    Tab(mark("Settings"), "/settings", OrganizationPermission.READ),
+    Tab(mark("Activity"), "/activity", OrganizationPermission.AUDIT_READ, order=80),
+    Tab(mark("Settings"), "/settings", OrganizationPermission.READ, order=90),
 )
 
 
@@ -95,9 +101,10 @@ class OrganizationPage(AccountPage):
         state = self.request.app.state
         if not hasattr(state, "organization_tabs"):
             known = {row.path for row in route_table(self.request.app)}
-            state.organization_tabs = [tab for tab in TABS if PATH + tab.rest in known]
-        tabs: Sequence[Tab] = state.organization_tabs
-        return tabs
+            tabs = sorted([*TABS, *self.runtime.get(FeatureSet).contributed(Tab)], key=lambda tab: tab.order)
+            state.organization_tabs = [tab for tab in tabs if PATH + tab.rest in known]
+        found: Sequence[Tab] = state.organization_tabs
+        return found
 
 
 def titles_of(roles: Sequence[RoleFacts]) -> dict[str, str]:
