@@ -15,6 +15,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import TextContent
 from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
 
 from portico.resource_server import ProtectedResource, token_holder
 from portico.resource_server.protecting import MAX_BODY
@@ -147,10 +148,12 @@ async def test_header_does_not_hide_the_tool(resource: ProtectedResource, issuer
 
 
 async def test_endless_message_is_cut_off(resource: ProtectedResource, issuer: Issuer) -> None:
-    async with served(resource) as http:
-        answer = await sent(http, b" " * (MAX_BODY + 1), issuer.token(aud=URL))
+    guarded = resource.protect(PlainTextResponse("served"), tools=TOOLS)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=guarded)) as http:
+        answers = [await sent(http, b" " * size, issuer.token(aud=URL)) for size in (MAX_BODY, MAX_BODY + 1)]
+    await resource.close()
 
-    assert answer.status_code == 413
+    assert [answer.status_code for answer in answers] == [200, 413]
 
 
 @pytest.mark.bar("A30-30.22")
