@@ -10,8 +10,18 @@ from starlette.responses import Response
 from portico.http.access import public
 from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.pipeline.asks import Ask, Endpoint
-from portico.oauth.routes.answering import MAX_BODY, NO_STORE, answer
+from portico.oauth.routes.answering import MAX_BODY, NO_STORE, answer, hot_route
 from portico.oauth.services.introspecting import JWT_MEDIA_TYPE, introspect, signed, wants_jwt
+
+PATH = "/oauth/introspect"
+
+
+async def _introspect(ask: Ask) -> Mapping[str, Any] | Response:
+    said = await introspect(ask)
+    if not wants_jwt(ask):
+        return said
+    return Response(await signed(ask, said), media_type=JWT_MEDIA_TYPE, headers=NO_STORE)
+
 
 router = APIRouter(
     tags=["oauth"],
@@ -24,14 +34,10 @@ router = APIRouter(
 )
 
 
-@router.post("/oauth/introspect", summary="Ask what a token is worth")
+router.routes.append(hot_route(PATH, Endpoint.INTROSPECT, _introspect))
+
+
+@router.post(PATH, summary="Ask what a token is worth")
 async def tell_of_token(request: Request) -> Response:
     """Take a form with `token`; answer JSON, or a signed JWT to whoever accepts one."""
     return await answer(request, Endpoint.INTROSPECT, _introspect)
-
-
-async def _introspect(ask: Ask) -> Mapping[str, Any] | Response:
-    said = await introspect(ask)
-    if not wants_jwt(ask):
-        return said
-    return Response(await signed(ask, said), media_type=JWT_MEDIA_TYPE, headers=NO_STORE)
