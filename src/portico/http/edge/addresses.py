@@ -76,6 +76,10 @@ class ClientAddresses:
             return client_of(text)
         return client_of(self._walk(text, given.decode("latin-1")))
 
+    def trusts(self, peer: Any) -> bool:
+        """Tell whether `peer` is one of the configured proxies, so that what it adds to a request is believed."""
+        return self._is_trusted(peer[0] if peer else "")
+
     def _walk(self, nearest: str, header: str) -> str:
         for hop in self._hops(header):
             address = parse_address(hop)

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from portico.core.errors import PorticoError
 from portico.http.access import public
 from portico.http.bodies import read_body
+from portico.http.edge.addresses import ClientAddresses
 from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.http.routing import declare
 from portico.oauth.errors import OAuthRefusal
@@ -122,7 +123,6 @@ def transport_of(request: Request) -> Transport:
     """Return what came beside the parameters; the address is that of the public URL, whatever the request says."""
     scope = request.scope
     runtime: Runtime = scope["app"].state.runtime
-    header = runtime.section(OAuthSettings).tls_certificate_header
     headers = dict(scope["headers"])
     authorization = headers.get(b"authorization")
     return Transport(
@@ -130,9 +130,23 @@ def transport_of(request: Request) -> Transport:
         url=runtime.settings.public_url + scope["path"],
         authorization=authorization.decode("latin-1") if authorization is not None else None,
         proofs=tuple(request.headers.getlist("dpop")) if b"dpop" in headers else (),
-        certificate=request.headers.get(header) if header is not None else None,
+        certificate=_certificate(request, runtime),
         accept=headers.get(b"accept", b"").decode("latin-1"),
     )
+
+
+def _certificate(request: Request, runtime: Runtime) -> str | None:
+    """Return the client's certificate, if a proxy of ours says so; from anybody else the header means nothing.
+
+    The proxy has to replace the header. Of two that arrive none can be read, whoever wrote which (row 19.1).
+    """
+    header = runtime.section(OAuthSettings).tls_certificate_header
+    if header is None:
+        return None
+    values = request.headers.getlist(header)
+    if not values or not ClientAddresses(runtime.settings.http).trusts(request.scope.get("client")):
+        return None
+    return ", ".join(values)
 
 
 def refusal_response(refused: Refused | PorticoError) -> Response:
