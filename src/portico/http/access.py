@@ -18,9 +18,9 @@ from portico.core.errors import Forbidden, NotFound, PorticoError, Unauthenticat
 from portico.core.ids import OrganizationId
 from portico.core.permissions import Permission, Reach
 from portico.http.authentication import PRINCIPAL_KEY, REJECTION_KEY, Principal, Rejection
+from portico.http.challenges import ResourceMetadata, challenge, scope_challenge
 from portico.http.policies import Case, Policy, Verdict
 
-REALM = 'Bearer realm="portico"'
 ORGANIZATION_KEY: Final = "portico.organization"
 """Where the scope keeps the organization that a permission was asked in."""
 ENTERED_KEY: Final = "portico.entered_organization"
@@ -165,8 +165,15 @@ class Requires:
             verdict = self.when.judge(case)
         if verdict is not Verdict.ALLOWED:
             await authorizer.note_refusal(case, verdict)
-            raise REFUSALS[verdict]
+            raise REFUSALS[verdict](headers=self._headers(request, verdict))
         return _entered(request, principal, organization_id)
+
+    def _headers(self, request: Request, verdict: Verdict) -> Mapping[str, str]:
+        """Say to a client which scope it lacks, so that it can ask for it (RFC 6750, section 3.1)."""
+        if verdict is not Verdict.SCOPE_TOO_NARROW:
+            return {}
+        metadata = request.app.state.runtime.find(ResourceMetadata)
+        return {"WWW-Authenticate": scope_challenge(metadata, self.permission)}
 
 
 def requires(permission: Permission, *, when: Policy | None = None) -> Requires:
@@ -239,16 +246,15 @@ def require_principal(request: Request) -> Principal:
     if principal is not None:
         return principal
     rejection: Rejection | None = request.scope.get(REJECTION_KEY)
-    raise unauthenticated(rejection)
+    raise unauthenticated(request, rejection)
 
 
-def unauthenticated(rejection: Rejection | None) -> Unauthenticated:
+def unauthenticated(request: Request, rejection: Rejection | None) -> Unauthenticated:
     """Return the 401 for an anonymous request or a rejected credential (RFC 6750, section 3)."""
+    metadata = request.app.state.runtime.find(ResourceMetadata)
     if rejection is None:
-        return Unauthenticated(headers={"WWW-Authenticate": REALM})
-    challenge = f'{REALM}, error="invalid_token", error_description="{rejection.detail}"'
+        return Unauthenticated(headers={"WWW-Authenticate": challenge(metadata)})
+    said = challenge(metadata, error="invalid_token", description=rejection.detail)
     return Unauthenticated(
-        rejection.detail,
-        headers={"WWW-Authenticate": challenge},
-        extensions={"reason": rejection.code},
+        rejection.detail, headers={"WWW-Authenticate": said}, extensions={"reason": rejection.code}
     )

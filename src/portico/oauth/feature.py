@@ -7,6 +7,7 @@ from typing import Any
 from portico.access.events import OrganizationRolesChanged
 from portico.access.types import OrganizationRole, PlatformRole
 from portico.feature import AccountSection, Feature
+from portico.http.challenges import ResourceMetadata
 from portico.messaging import on
 from portico.oauth.authenticators import ClientTokenAuthenticator
 from portico.oauth.jobs import SCHEDULES, tell_signed_out
@@ -41,7 +42,7 @@ from portico.oauth.services.id_tokens import IdTokens
 from portico.oauth.services.presented_tokens import BelievedTokens
 from portico.oauth.services.resources import ResourceBook
 from portico.oauth.services.return_addresses import ReturnAddresses
-from portico.oauth.services.server_metadata import ServerMetadata
+from portico.oauth.services.server_metadata import OwnApiMetadata, ServerMetadata
 from portico.oauth.services.userinfo import UserInfo
 from portico.oauth.settings import OAuthSettings
 from portico.oauth.subscribers import (
@@ -62,6 +63,7 @@ ONE_A_PROCESS = (
     ClientKeys,
     DetailsBook,
     IdTokens,
+    OwnApiMetadata,
     ResourceBook,
     ServerMetadata,
     UserInfo,
@@ -73,6 +75,7 @@ async def oauth_lifespan(runtime: Runtime) -> AsyncIterator[None]:
     """Make what remembers clients, resources and documents in this process."""
     for kind in ONE_A_PROCESS:
         runtime.provide(kind, kind(runtime))
+    runtime.provide(ResourceMetadata, ResourceMetadata(runtime.get(OwnApiMetadata).url))
     yield
 
 

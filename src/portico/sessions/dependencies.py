@@ -8,7 +8,6 @@ from starlette.requests import Request
 from portico.http.access import FRESH_KEY, ORGANIZATION_KEY, require_principal, unauthenticated
 from portico.http.authentication import PRINCIPAL_KEY, CredentialKind, KeyAuthority, Principal, Rejection
 from portico.http.dependencies import RuntimeDep, service
-from portico.runtime import Runtime
 from portico.sessions.ports import ClientTokens
 from portico.sessions.services import Sessions, SessionTokens, SignIn, live_session, principal_of
 
@@ -29,9 +28,9 @@ async def fresh_principal(request: Request, runtime: RuntimeDep) -> Principal:
     principal = require_principal(request)
     request.scope[FRESH_KEY] = True
     if principal.credential is CredentialKind.API_KEY:
-        fresh = await _by_key(runtime, principal)
+        fresh = _good(request, await runtime.get(KeyAuthority).read_again(principal))
     elif principal.credential is CredentialKind.OAUTH:
-        fresh = await _by_client(runtime, principal)
+        fresh = _good(request, await runtime.get(ClientTokens).read_again(principal))
     elif principal.session_id is None:
         return principal
     else:
@@ -41,17 +40,9 @@ async def fresh_principal(request: Request, runtime: RuntimeDep) -> Principal:
     return fresh
 
 
-async def _by_key(runtime: Runtime, principal: Principal) -> Principal:
-    read = await runtime.get(KeyAuthority).read_again(principal)
+def _good(request: Request, read: Principal | Rejection) -> Principal:
     if isinstance(read, Rejection):
-        raise unauthenticated(read)
-    return read
-
-
-async def _by_client(runtime: Runtime, principal: Principal) -> Principal:
-    read = await runtime.get(ClientTokens).read_again(principal)
-    if isinstance(read, Rejection):
-        raise unauthenticated(read)
+        raise unauthenticated(request, read)
     return read
 
 

@@ -1,20 +1,18 @@
 """The documents by which programs find everything else (RFC 8414; OpenID Connect Discovery 1.0; RFC 9728)."""
 
-from collections.abc import Sequence
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portico.core.settings import Settings
 from portico.http.access import public
 from portico.http.markers import open_to_clients
 from portico.http.routing import declare
-from portico.oauth.protocol.rfc8414_metadata import document_paths
-from portico.oauth.services.server_metadata import ServerMetadata
+from portico.oauth.services.resources import API_PATH
+from portico.oauth.services.server_metadata import OwnApiMetadata, ServerMetadata
 
 CACHE = "public, max-age=300"
+PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 
 
 async def show_server_metadata(request: Request) -> Response:
@@ -26,12 +24,17 @@ async def show_server_metadata(request: Request) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
 
-def metadata_paths(settings: Settings) -> Sequence[str]:
-    """Return the addresses that clients derive from the issuer, without the path that a proxy cuts off."""
-    return document_paths(settings.public_url)
+async def show_own_api(request: Request) -> Response:
+    """Return what our own API says of itself as a protected resource (RFC 9728, section 2)."""
+    body = request.app.state.runtime.get(OwnApiMetadata).body
+    return Response(body, media_type="application/json", headers={"Cache-Control": CACHE})
 
 
 router = APIRouter()
+router.routes.extend(
+    declare(Route(path, show_own_api, methods=["GET"]), public, open_to_clients)
+    for path in (PROTECTED_RESOURCE, PROTECTED_RESOURCE + API_PATH)
+)
 router.routes.extend(
     declare(Route(path, show_server_metadata, methods=["GET"]), public, open_to_clients)
     for path in (

@@ -16,6 +16,8 @@ from portico.oauth.types import TokenFormat
 from portico.runtime import Runtime
 
 API_PATH = "/api/v1"
+OVER_PLATFORM = "platform:"
+"""How scopes begin that are held over the whole deployment; only clients have them that an administrator gave them."""
 SUBJECT = "oauth:resources"
 """The subject of revocations by which other processes hear of changed resources."""
 

@@ -10,9 +10,14 @@ from portico.oauth.protocol.jose import ASYMMETRIC
 from portico.oauth.protocol.oidc_claims import SCOPE_CLAIMS
 from portico.oauth.protocol.rfc8414_metadata import Abilities, server_metadata
 from portico.oauth.protocol.rfc9449_dpop import ALGORITHMS
+from portico.oauth.protocol.rfc9728_protected_resources import (
+    ResourceDescription,
+    document_url,
+    resource_metadata,
+)
 from portico.oauth.services.details import DetailsBook
 from portico.oauth.services.id_tokens import PURPOSES
-from portico.oauth.services.resources import IDENTITY_SCOPES, ResourceBook
+from portico.oauth.services.resources import IDENTITY_SCOPES, OVER_PLATFORM, ResourceBook, own_api
 from portico.oauth.services.token_grants import GRANTS
 from portico.oauth.settings import DynamicRegistration, OAuthSettings
 from portico.oauth.types import AuthMethod
@@ -92,6 +97,27 @@ class ServerMetadata:
             return None
         names = [f"{name}_endpoint" for name in OF_CERTIFICATES]
         return {name: alias.rstrip("/") + ENDPOINTS[name] for name in names}
+
+
+class OwnApiMetadata:
+    """What our own API says of itself as a protected resource, as bytes; one a process.
+
+    Its scopes are those that any client may ask for: what is held over the whole deployment is not advertised.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        api = own_api(runtime)
+        document = resource_metadata(
+            ResourceDescription(
+                resource=api.identifier,
+                authorization_servers=(runtime.settings.public_url,),
+                scopes=tuple(scope for scope in api.scopes if not scope.startswith(OVER_PLATFORM)),
+                name=api.name,
+                dpop_algorithms=tuple(sorted(ALGORITHMS)),
+            )
+        )
+        self.url = document_url(api.identifier)
+        self.body = json.dumps(document, separators=(",", ":")).encode()
 
 
 def registration_of(runtime: Runtime) -> DynamicRegistration:

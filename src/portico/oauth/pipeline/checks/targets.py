@@ -6,10 +6,8 @@ from portico.oauth.pipeline.asks import Ask
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc8707_resource_indicators import normal_form, read_resources
 from portico.oauth.protocol.scopes import read_scope
-from portico.oauth.services.resources import IDENTITY_SCOPES, Resource, ResourceBook
+from portico.oauth.services.resources import IDENTITY_SCOPES, OVER_PLATFORM, Resource, ResourceBook
 from portico.oauth.types import ClientSource
-
-OVER_PLATFORM = "platform:"
 
 
 async def resources_are_known(ask: Ask) -> None:
