@@ -54,7 +54,7 @@ class OrganizationRules:
             rules = RuleRepository(session)
             default = await rules.find_default(organization_id)
             found = await rules.list_clients(organization_id, most=MOST_SHOWN)
-        return [ruled(each, default, organization_id) for each in found]
+        return [standing(each, default, organization_id) for each in found]
 
     async def get_client(self, organization_id: OrganizationId, client_key: UUID) -> RuledClient:
         """Return how one client stands there.
@@ -105,9 +105,9 @@ class OrganizationRules:
                     verdict=verdict,
                 )
             )
-            after = await self._find(rules, organization_id, client_key)
-            await self._end_denied(rules, organization_id, [after], actor)
-        return after
+            ruled = await self._find(rules, organization_id, client_key)
+            await self._end_denied(rules, organization_id, [ruled], actor)
+            return await self._find(rules, organization_id, client_key)
 
     async def set_default(
         self, organization_id: OrganizationId, default: ClientDefault, *, actor: Principal
@@ -133,7 +133,7 @@ class OrganizationRules:
             event = ClientDefaultChanged(at=now, organization_id=organization_id, default=default)
             await self._emit(event)
             found = await rules.list_clients(organization_id, most=None)
-            after = [ruled(each, default, organization_id) for each in found]
+            after = [standing(each, default, organization_id) for each in found]
             await self._end_denied(rules, organization_id, after, actor)
 
     async def ask(self, organization_id: OrganizationId, client: Client, *, actor: Principal) -> None:
@@ -187,7 +187,7 @@ class OrganizationRules:
         found = await rules.list_clients(organization_id, client_key, most=1)
         if not found:
             raise ClientNotFound
-        return ruled(found[0], await rules.find_default(organization_id), organization_id)
+        return standing(found[0], await rules.find_default(organization_id), organization_id)
 
     async def _end_denied(
         self,
@@ -230,7 +230,7 @@ class OrganizationRules:
         await self._runtime.get(EventBus).emit(event, self._unit)
 
 
-def ruled(
+def standing(
     facts: ClientInOrganization, default: ClientDefault, organization_id: OrganizationId
 ) -> RuledClient:
     """Return how a client stands in an organization."""
