@@ -232,7 +232,7 @@ async def test_an_assertion_says_what_it_must(house: House, claims: dict[str, An
 )
 async def test_an_assertion_is_short_and_of_now(house: House, times: dict[str, int], status: int) -> None:
     keyed = await signing(house)
-    claims = {name: keyed.now + seconds for name, seconds in times.items()}
+    claims: dict[str, Any] = {name: keyed.now + seconds for name, seconds in times.items()}
 
     answer = await keyed.token(assertion=keyed.assertion(**claims), **OF_ITSELF)
 
