@@ -20,6 +20,10 @@ _PRINCIPAL = cast("Table", PrincipalRow.__table__)
 _INITIAL = cast("Table", OAuthInitialToken.__table__)
 
 
+ROOM_LOCK = 0x706F_7274_726F_6F6D
+"""Number of the advisory lock under which clients that make themselves known are counted (`portroom`)."""
+
+
 class ClientTaken(Exception):
     """There is a client of this id since a moment ago."""
 
@@ -43,6 +47,11 @@ class RegistrationRepository(Repository[OAuthClient]):
             await self.flush()
         except IntegrityError:
             raise ClientTaken(row.client_id) from None
+
+    async def lock(self) -> None:
+        """Let nobody else count and add before the commit; on SQLite the transaction itself sees to that."""
+        if self.session.get_bind().dialect.name == "postgresql":
+            await self.session.execute(select(func.pg_advisory_xact_lock(ROOM_LOCK)))
 
     async def count_of(self, source: ClientSource) -> int:
         """Return how many clients came this way."""

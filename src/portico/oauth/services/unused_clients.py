@@ -33,8 +33,9 @@ async def make_room(runtime: Runtime, unit: Unit, source: ClientSource) -> None:
     Raises:
         OAuthRefusal: there are as many, and all are used or new (503).
     """
-    settings = runtime.section(OAuthSettings)
-    if await RegistrationRepository(unit.session).count_of(source) < settings.max_dynamic_clients:
+    settings, registrations = runtime.section(OAuthSettings), RegistrationRepository(unit.session)
+    await registrations.lock()
+    if await registrations.count_of(source) < settings.max_dynamic_clients:
         return
     before = runtime.clock.now() - settings.interaction_lifetime
     if not await _remove(runtime, unit, source, before):
