@@ -26,8 +26,11 @@ from portico.credentials.services import RegistrationTokens, issue_setup_link
 from portico.http.authentication import CredentialKind, Principal
 from portico.http.csrf import token_for
 from portico.oauth.protocol.rfc7591_registration import ClientMetadata
+from portico.oauth.services.client_administration import ClientAdministration, ClientWish
 from portico.oauth.services.client_registry import ClientRegistry
-from portico.oauth.types import ClientSource
+from portico.oauth.services.initial_tokens import InitialTokens
+from portico.oauth.services.resource_administration import ResourceAdministration
+from portico.oauth.types import ClientKind, ClientSource
 from portico.organizations.domain_names import record_value
 from portico.organizations.models import Invitation
 from portico.organizations.resolving import Resolver
@@ -92,6 +95,8 @@ class Belongings:
     offer: str
     """Its secret."""
     domain_id: str
+    client_key: str
+    secret_id: str
     alert_id: str
     """About her account, in her organization."""
     by_key: Mapping[str, Credential]
@@ -111,6 +116,11 @@ class Scene:
     endpoint_id: str = ""
     delivery_id: str = ""
     client_id: str = ""
+    client_key: str = ""
+    """Of a client that Grace registered; it has a secret."""
+    secret_id: str = ""
+    resource_id: str = ""
+    initial_token_id: str = ""
     """Of an application that registered itself."""
     acting: Credential = field(default_factory=dict)
     """Of Grace, while she acts in Ada's name."""
@@ -155,6 +165,22 @@ class Scene:
             metadata, ClientSource.DYNAMIC, columns=columns
         )
         self.client_id = registered.client_id
+        self.client_key, self.secret_id = await self._client(None)
+        await self._renew_oauth_things()
+
+    async def _renew_oauth_things(self) -> None:
+        resources = ResourceAdministration(self.runtime, self.runtime.unit())
+        url = f"https://files{next(NAMES)}.example.com/"
+        self.resource_id = str((await resources.create_resource(url, {}, actor=None)).id)
+        tokens = InitialTokens(self.runtime, self.runtime.unit())
+        self.initial_token_id = str((await tokens.make_token("partner", actor=None)).id)
+
+    async def _client(self, where: OrganizationId | None) -> tuple[str, str]:
+        """Register a client; return its key and its secret's id."""
+        wish = ClientWish(metadata={"client_name": "Robot"}, kind=ClientKind.MACHINE)
+        clients = ClientAdministration(self.runtime, self.runtime.unit())
+        made = await clients.create_client(wish, actor=None, organization_id=where)
+        return str(made.row.id), str(made.secrets[0].id)
 
     def credential(self, column: str) -> Credential:
         """Return the headers by which a caller of this column is known, or takes himself to be."""
@@ -200,6 +226,9 @@ class Scene:
             "endpoint_id": self.endpoint_id,
             "delivery_id": self.delivery_id,
             "client_id": self.client_id,
+            **self._client_in(template),
+            "resource_id": self.resource_id,
+            "initial_token_id": self.initial_token_id,
             "job_id": str(uuid4()),
             "mail_id": str(uuid4()),
             "name": "nothing.css",
@@ -252,6 +281,7 @@ class Scene:
             "$organization_key": lambda: _just(self._owned().organization_key_id),
             "$service_account": lambda: _just(self._owned().service_account_id),
             "$client": lambda: _just(self.client_id),
+            "$url": lambda: _just(f"https://files{next(NAMES)}.example.com/"),
             "$refresh": lambda: _just(ada.refresh_token),
             "$verify": lambda: self._one_time(TokenPurpose.VERIFY_EMAIL, ada),
             "$reset": lambda: self._one_time(TokenPurpose.RESET_PASSWORD, ada),
@@ -268,6 +298,11 @@ class Scene:
             return ""
         of_organization = "/organizations/" in template
         return self.belongings.organization_key_id if of_organization else self.belongings.own_key_id
+
+    def _client_in(self, template: str) -> dict[str, str]:
+        if self.belongings is not None and "/organizations/" in template:
+            return {"client_key": self.belongings.client_key, "secret_id": self.belongings.secret_id}
+        return {"client_key": self.client_key, "secret_id": self.secret_id}
 
     def _invitation_in(self, template: str) -> str:
         if self.belongings is None:
@@ -362,6 +397,7 @@ class Scene:
         theirs = await ApiKeys(runtime, runtime.unit()).create_for_organization(in_organization, actor=None)
         invitation_id, _ = await self._invitation(where, ada.id, f"person{next(NAMES)}@example.net")
         offer_id, offer = await self._offer(ada.account)
+        client_key, secret_id = await self._client(where)
         by_key = {
             "key": _bearer(str((await self._key(wide)).text)),
             "narrow": _bearer(str((await self._key(narrow)).text)),
@@ -379,6 +415,8 @@ class Scene:
             offer_id=offer_id,
             offer=offer,
             domain_id=await self._domain(where, actor),
+            client_key=client_key,
+            secret_id=secret_id,
             alert_id=await self._alert(where, ada.id),
             by_key=by_key,
         )

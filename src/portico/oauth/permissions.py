@@ -22,5 +22,9 @@ class OAuthPermission(Permission):
 
     @classmethod
     def interactive(cls) -> AbstractSet[Permission]:
-        """Return what only the person himself may do: nobody connects an application in another's name."""
-        return frozenset({cls.SELF_AUTHORIZE})
+        """Return what only the person himself may do.
+
+        Nobody connects an application in another's name; neither a stolen key nor an impersonator makes a client whose
+        secret outlives them.
+        """
+        return frozenset({cls.SELF_AUTHORIZE, cls.CLIENT_MANAGE})
