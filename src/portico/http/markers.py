@@ -61,6 +61,9 @@ class ReadsJson:
 class OpenToClients:
     """Marks a route that recognises its callers itself, whatever page they stand in."""
 
+    may_read: bool = True
+    """Whether scripts of other origins may read the answer."""
+
     async def __call__(self) -> None:
         """Do nothing: markers are read at the start."""
 
@@ -84,6 +87,9 @@ reads_json = ReadsJson()
 open_to_clients = OpenToClients()
 """Declare that the caller is nobody to the edge: cookies and bearer tokens are not looked at, and pages of every origin
 may call. For the endpoints of protocols, whose requests carry a credential that no browser adds by itself."""
+
+open_to_forms = OpenToClients(may_read=False)
+"""The same for what browsers are led to by forms of others: they may send it, no script may read the answer."""
 
 type Marker = Limited | BodyLimit | WithoutIdempotency | ReadsJson | OpenToClients
 MARKERS = (Limited, BodyLimit, WithoutIdempotency, ReadsJson, OpenToClients)

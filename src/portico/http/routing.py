@@ -67,6 +67,7 @@ class RouteEntry:
     max_body_bytes: int | None = None
     keeps_answers: bool = True
     is_open_to_clients: bool = False
+    is_readable_by_all: bool = False
     takes: BodyKind = BodyKind.ANY
     app: ASGIApp | None = None
     route: BaseRoute | None = None
@@ -254,6 +255,7 @@ def _entry(context: RouteContext, declarations: list[Any]) -> RouteEntry:
         max_body_bytes=next((each.size_bytes for each in declarations if isinstance(each, BodyLimit)), None),
         keeps_answers=not any(isinstance(each, WithoutIdempotency) for each in declarations),
         is_open_to_clients=any(isinstance(each, OpenToClients) for each in declarations),
+        is_readable_by_all=any(isinstance(each, OpenToClients) and each.may_read for each in declarations),
         route=route,
     )
     if isinstance(route, Mount) or not isinstance(route, Route):

@@ -117,7 +117,7 @@ class Exchange:
         wanted = self._gear.table.find(asked, self.path).entry
         response = Response(status_code=204)
         response.raw_headers.extend(PREFLIGHT_HEADERS)
-        if wanted is not None and wanted.is_open_to_clients:
+        if wanted is not None and wanted.is_readable_by_all:
             response.raw_headers.append(ANY_ORIGIN)
         elif origin is None or not is_program_path(self.path) or not self._gear.origins.allows(origin):
             raise OriginRefused
@@ -189,7 +189,7 @@ class Exchange:
         if self._standing is not None:
             headers += gear.limits.headers(self._standing)
         entry = self.found.entry
-        if entry is not None and entry.is_open_to_clients:
+        if entry is not None and entry.is_readable_by_all:
             headers += OPEN_HEADERS
         elif gear.origins.has_cors and is_program_path(self.path):
             headers += gear.origins.answer_headers(self.headers.get(b"origin"))

@@ -16,10 +16,10 @@ from portico.http.edge.hosts import public_origin
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS: Final = (
     b"Accept-Language, Authorization, Content-Type, DPoP, Idempotency-Key, If-Match, If-None-Match, X-CSRF-Token, "
-    b"X-Correlation-ID, X-Request-ID, MCP-Protocol-Version"
+    b"X-Correlation-ID, X-Request-ID, Last-Event-ID, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id"
 )
 _ANSWER_HEADERS: Final = (
-    b"DPoP-Nonce, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
+    b"DPoP-Nonce, ETag, Idempotency-Replayed, Link, Location, Mcp-Session-Id, RateLimit, RateLimit-Policy, Retry-After, "
     b"WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
 )
 VARY: Final = (b"vary", b"Origin")

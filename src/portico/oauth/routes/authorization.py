@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from portico.http.access import find_principal, public
-from portico.http.markers import body_limit, open_to_clients, without_idempotency
+from portico.http.markers import body_limit, open_to_forms, without_idempotency
 from portico.oauth.errors import OAuthRefusal
 from portico.oauth.pages.answers import decided, not_sent_back
 from portico.oauth.pipeline.parameters import Parameters
@@ -44,7 +44,7 @@ async def authorize(request: Request) -> Response:
 @router.post(
     AUTHORIZE,
     summary="Ask a person to let a client in, by a form",
-    dependencies=[Depends(open_to_clients)],
+    dependencies=[Depends(open_to_forms)],
     response_class=HTMLResponse,
 )
 async def authorize_by_form(request: Request) -> Response:
