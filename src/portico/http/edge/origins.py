@@ -19,8 +19,8 @@ _REQUEST_HEADERS: Final = (
     b"X-Correlation-ID, X-Request-ID, Last-Event-ID, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id"
 )
 _ANSWER_HEADERS: Final = (
-    b"DPoP-Nonce, ETag, Idempotency-Replayed, Link, Location, Mcp-Session-Id, RateLimit, RateLimit-Policy, Retry-After, "
-    b"WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
+    b"DPoP-Nonce, ETag, Idempotency-Replayed, Link, Location, Mcp-Session-Id, RateLimit, RateLimit-Policy, "
+    b"Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
 )
 VARY: Final = (b"vary", b"Origin")
 
