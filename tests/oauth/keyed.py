@@ -81,7 +81,9 @@ class Keyed:
     def now(self) -> int:
         return int(self.house.clock.now().timestamp())
 
-    def assertion(self, *, key: Jwk | None = None, alg: str | None = None, **claims: Any) -> str:
+    def assertion(
+        self, *, key: Jwk | None = None, alg: str | None = None, kid: str = "k1", **claims: Any
+    ) -> str:
         """Return a client assertion; `claims` in the place of the proper ones."""
         name = self.client.client_id
         body = said(
@@ -95,7 +97,7 @@ class Keyed:
                 **claims,
             }
         )
-        return sign(body, key or self.key, alg or self.alg, header={"kid": "k1"})
+        return sign(body, key or self.key, alg or self.alg, header={"kid": kid})
 
     def proved(self, assertion: str | None = None) -> dict[str, str]:
         """Return the parameters by which the client proves itself."""
@@ -111,6 +113,7 @@ class Keyed:
         key: Jwk | None = None,
         alg: str | None = None,
         typ: str = "oauth-authz-req+jwt",
+        kid: str = "k1",
         **claims: Any,
     ) -> str:
         """Return a signed authorization request; `claims` in the place of the proper ones."""
@@ -125,7 +128,7 @@ class Keyed:
                 **claims,
             }
         )
-        return sign(body, key or self.key, alg or self.alg, header={"kid": "k1", "typ": typ})
+        return sign(body, key or self.key, alg or self.alg, header={"kid": kid, "typ": typ})
 
     def proof(
         self,
@@ -199,6 +202,12 @@ class Keyed:
     async def code(self, **changed: Any) -> dict[str, str]:
         """Push, sign in, consent."""
         return await self.authorize(await self.push(**changed))
+
+    async def code_by_proof(self) -> dict[str, str]:
+        """Push with a proof beside the request, sign in, consent."""
+        answer = await self.try_push(headers=self.bound("/oauth/par"))
+        assert answer.status_code == 201, answer.text
+        return await self.authorize(answer.json()["request_uri"])
 
     async def token(
         self,

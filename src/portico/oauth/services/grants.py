@@ -26,6 +26,9 @@ from portico.tokens.types import RefreshToken
 MAX_GENERATIONS = 5
 """How often a token may be exchanged on from one grant to the next."""
 
+FAPI_CODE_LIFETIME = timedelta(seconds=60)
+"""FAPI 2.0 Security Profile, section 5.3.2.1."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewGrant:
@@ -62,7 +65,7 @@ class Grants:
             if failpoints.armed:
                 await failpoints.reach("oauth.grant.before_write")
             await GrantRepository(self._unit.session).add_grant(
-                **_row(new, grant_id, now), **self._code_columns(code, now)
+                **_row(new, grant_id, now), **self._code_columns(new.client, code, now)
             )
             self._record_given(new, grant_id)
             event = GrantGiven(
@@ -164,11 +167,17 @@ class Grants:
             ended = [*ended, *last]
         return ended
 
-    def _code_columns(self, code: str | None, now: datetime) -> dict[str, Any]:
+    def _code_columns(self, client: Client, code: str | None, now: datetime) -> dict[str, Any]:
         if code is None:
             return {"code_hash": None, "code_expires_at": None, "code_spent_at": None}
-        until = now + self._runtime.section(OAuthSettings).code_lifetime
-        return {"code_hash": CODES.hash_of(code), "code_expires_at": until, "code_spent_at": None}
+        lifetime = self._runtime.section(OAuthSettings).code_lifetime
+        if client.is_fapi:
+            lifetime = min(lifetime, FAPI_CODE_LIFETIME)
+        return {
+            "code_hash": CODES.hash_of(code),
+            "code_expires_at": now + lifetime,
+            "code_spent_at": None,
+        }
 
     def _record_given(self, new: NewGrant, grant_id: UUID) -> None:
         record(

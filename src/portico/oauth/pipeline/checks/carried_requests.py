@@ -82,9 +82,8 @@ def _note_redirect(ask: Ask) -> None:
 
 def _algorithms(client: Client) -> frozenset[str]:
     registered = client.metadata.request_object_signing_alg
-    if registered is not None:
-        return frozenset({registered})
-    return FAPI_ALGORITHMS if client.is_fapi else ASYMMETRIC
+    offered = FAPI_ALGORITHMS if client.is_fapi else ASYMMETRIC
+    return offered if registered is None else offered & {registered}
 
 
 def _rules(client: Client) -> RequestObjectRules:

@@ -177,13 +177,15 @@ async def _check_assertion(ask: Ask, client: Client, assertion: str) -> None:
 
 
 def _algorithms(client: Client) -> frozenset[str]:
-    """Return the one algorithm that the client registered, else ours (OpenID Connect Registration 1.0, section 2)."""
-    registered = client.metadata.token_endpoint_auth_signing_alg
-    if registered is not None:
-        return frozenset({registered})
+    """Return the one algorithm that the client registered, else ours (OpenID Connect Registration 1.0, section 2).
+
+    What was registered before the client was put under the profile counts no more if the profile does not have it.
+    """
+    offered = FAPI_ALGORITHMS if client.is_fapi else ASYMMETRIC
     if client.auth_method is AuthMethod.SECRET_JWT:
-        return SECRET_ALGORITHMS
-    return FAPI_ALGORITHMS if client.is_fapi else ASYMMETRIC
+        offered = SECRET_ALGORITHMS
+    registered = client.metadata.token_endpoint_auth_signing_alg
+    return offered if registered is None else offered & {registered}
 
 
 FAPI_ALGORITHMS = frozenset({"PS256", "ES256", "EdDSA", "Ed25519"})
