@@ -10,14 +10,13 @@ from portico.core.errors import PorticoError
 from portico.core.ids import UserId
 from portico.credentials.schemas import MAX_INVITATION
 from portico.http.access import find_principal, public
-from portico.http.content_policy import csp_nonce, page_policy
 from portico.http.dependencies import MaybePrincipalDep, RuntimeDep
 from portico.http.markers import limited, without_idempotency
 from portico.runtime import Runtime
 from portico.sessions.dependencies import SessionsDep, SignInDep
 from portico.sessions.entering import entered, left, present_session, renewed
 from portico.sessions.errors import EmailNotVerified
-from portico.sessions.ports import SignInDestinations
+from portico.sessions.onward import allowing, path_with, remember
 from portico.sessions.schemas import PageLogin
 from portico.sessions.services import SignIn
 from portico.sessions.types import Transport
@@ -29,7 +28,7 @@ from portico.web.rendering import refused, render, see_other
 from portico.web.translations import mark
 
 LOGIN = "sessions/login.html.jinja"
-
+LONGEST_HINT = 320
 
 router = APIRouter(
     default_response_class=HTMLResponse,
@@ -42,15 +41,16 @@ router = APIRouter(
 async def show_login(request: Request, runtime: RuntimeDep) -> Response:
     """Show the form; whoever is signed in is led on, but for `?again=1`, which asks him to prove it once more.
 
-    `?invitation=` goes on to sign-up with who has no account.
+    `?invitation=` goes on to sign-up with who has no account, and so does `?next=`; `?login_hint=` fills in a name.
     """
     target = safe_next(request.query_params.get("next"))
     again = request.query_params.get("again") == "1"
     if find_principal(request) is not None and not again:
         return see_other(request, target)
     invitation = request.query_params.get("invitation", "")[:MAX_INVITATION]
-    response = render(request, LOGIN, **_context(runtime, target, invitation, again=again))
-    return await _allowing(request, runtime, response, target)
+    hint = request.query_params.get("login_hint", "")[:LONGEST_HINT]
+    response = render(request, LOGIN, **_context(runtime, target, invitation, again=again, hint=hint))
+    return await allowing(request, runtime, response, target)
 
 
 @router.post("/login", dependencies=[Depends(limited("sign_in"))])
@@ -72,7 +72,7 @@ async def sign_in(request: Request, runtime: RuntimeDep, service: SignInDep, for
         )
     except PorticoError as refusal:
         response = _refused(request, runtime, form, refusal, target)
-        return await _allowing(request, runtime, response, target)
+        return await allowing(request, runtime, response, target)
     return entered(request, runtime, signed_in.opened, target)
 
 
@@ -90,7 +90,8 @@ def _refused(request: Request, runtime: Runtime, form: Form, refusal: PorticoErr
     invitation = form.text("invitation")[:MAX_INVITATION]
     is_unproven = isinstance(refusal, EmailNotVerified)
     context = _context(runtime, target, invitation, again=form.text("again") == "1", is_unproven=is_unproven)
-    return refused(request, LOGIN, form, refusal, **context)
+    response = refused(request, LOGIN, form, refusal, **context)
+    return remember(runtime, response, target) if is_unproven else response
 
 
 async def _proven_again(request: Request, service: SignIn, wish: PageLogin) -> str | None:
@@ -101,24 +102,22 @@ async def _proven_again(request: Request, service: SignIn, wish: PageLogin) -> s
     return await service.sign_in_again(principal, wish.username.strip(), wish.password.get_secret_value())
 
 
-async def _allowing(request: Request, runtime: Runtime, response: Response, target: str) -> Response:
-    """Let the form lead to where the answer is sent on to in the end, also outside of this server."""
-    destinations = runtime.find(SignInDestinations)
-    targets = await destinations.targets_of(target) if destinations is not None else ()
-    if targets:
-        policy = page_policy(csp_nonce(request), form_action=("'self'", *targets))
-        response.headers["Content-Security-Policy"] = policy
-    return response
-
-
 def _context(
-    runtime: Runtime, target: str, invitation: str, *, again: bool = False, is_unproven: bool = False
+    runtime: Runtime,
+    target: str,
+    invitation: str,
+    *,
+    again: bool = False,
+    hint: str = "",
+    is_unproven: bool = False,
 ) -> dict[str, Any]:
     mode = runtime.section(UsersSettings).registration
     return {
         "next": target,
         "invitation": invitation,
         "again": again,
+        "hint": hint,
+        "sign_up": path_with("/signup", target, invitation=invitation),
         "may_sign_up": mode is not RegistrationMode.CLOSED,
         "is_unproven": is_unproven,
     }

@@ -20,6 +20,7 @@ from portico.http.dependencies import RuntimeDep
 from portico.http.markers import limited, without_idempotency
 from portico.runtime import Runtime
 from portico.sessions.entering import entered, present_session
+from portico.sessions.onward import allowing, path_with, remember
 from portico.sessions.services import PageSessions
 from portico.sessions.types import AuthMethod
 from portico.tokens.errors import TokenInvalid
@@ -28,7 +29,7 @@ from portico.users.services import Users
 from portico.users.settings import UsersSettings
 from portico.users.types import Account, RegistrationMode
 from portico.web.forms import Form, FormDep
-from portico.web.redirects import HOME
+from portico.web.redirects import HOME, safe_next
 from portico.web.rendering import refused, render, see_other
 from portico.web.translations import mark
 
@@ -50,28 +51,36 @@ router = APIRouter(
 
 @router.get("/signup")
 async def show_sign_up(request: Request, runtime: RuntimeDep) -> Response:
-    """Show the form, or that there is none; `?invitation=` fills in the invitation of a link, and whose it is."""
+    """Show the form, or that there is none; `?invitation=` fills in the invitation of a link, and whose it is.
+
+    `?next=` says where somebody was going.
+    """
+    target = safe_next(request.query_params.get("next"))
     if find_principal(request) is not None:
-        return see_other(request, HOME)
+        return see_other(request, target)
     if runtime.section(UsersSettings).registration is RegistrationMode.CLOSED:
         return render(request, CLOSED)
     invitation = request.query_params.get("invitation", "")[:LONGEST_INVITATION]
-    return render(request, SIGN_UP, **await _sign_up_context(runtime, invitation))
+    response = render(request, SIGN_UP, **await _sign_up_context(runtime, invitation, target))
+    return await allowing(request, runtime, response, target)
 
 
 @router.post("/signup", dependencies=[Depends(limited("sign_in"))])
 async def sign_up(request: Request, runtime: RuntimeDep, form: FormDep) -> Response:
     """Make an account and sign in, or where the address must be proven first, say that a message is on its way."""
-    unit = runtime.unit()
+    unit, target = runtime.unit(), safe_next(form.text("next"))
     try:
         wish = wish_of(form.parse(RegistrationRequest), Users(runtime, unit))
         account = await Registration(runtime, unit).register(wish)
     except PorticoError as refusal:
-        context = await _sign_up_context(runtime, form.text("invitation")[:LONGEST_INVITATION])
-        return refused(request, SIGN_UP, form, refusal, **context)
+        context = await _sign_up_context(runtime, form.text("invitation")[:LONGEST_INVITATION], target)
+        response = refused(request, SIGN_UP, form, refusal, **context)
+        return await allowing(request, runtime, response, target)
     if account is None:
-        return render(request, CHECK_MAIL, reason="signup", address=wish.email.typed)
-    return await _let_in(request, runtime, account, INVITED if account.email_verified else CONFIRM)
+        page = render(request, CHECK_MAIL, reason="signup", address=wish.email.typed)
+        return remember(runtime, page, target)
+    message = INVITED if account.email_verified else CONFIRM
+    return await _let_in(request, runtime, account, message, target)
 
 
 @router.get("/setup")
@@ -100,16 +109,24 @@ async def set_up(request: Request, runtime: RuntimeDep, form: FormDep) -> Respon
     return await _let_in(request, runtime, account, mark("Welcome! You are the administrator here."))
 
 
-async def _let_in(request: Request, runtime: Runtime, account: Account, message: str) -> Response:
+async def _let_in(
+    request: Request, runtime: Runtime, account: Account, message: str, target: str = HOME
+) -> Response:
     # An act of its own: the account stays if the session cannot be opened.
     sessions = PageSessions(runtime, runtime.unit())
     opened = await sessions.start(account.id, amr=(AuthMethod.PASSWORD,), replaces=present_session(request))
-    return entered(request, runtime, opened, HOME, message)
+    return entered(request, runtime, opened, target, message)
 
 
-async def _sign_up_context(runtime: Runtime, invitation: str) -> dict[str, Any]:
+async def _sign_up_context(runtime: Runtime, invitation: str, target: str) -> dict[str, Any]:
     invited = await runtime.get(Admission).find_invited(invitation) if invitation else None
-    return {"invitation": invitation, "invited": invited, **_context(runtime)}
+    return {
+        "invitation": invitation,
+        "invited": invited,
+        "next": target,
+        "sign_in": path_with("/login", invited.path if invited and target == HOME else target),
+        **_context(runtime),
+    }
 
 
 def _context(runtime: Runtime) -> dict[str, Any]:

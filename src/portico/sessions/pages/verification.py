@@ -20,6 +20,7 @@ from portico.http.dependencies import RuntimeDep
 from portico.http.markers import limited, without_idempotency
 from portico.runtime import Runtime
 from portico.sessions.entering import entered, present_session
+from portico.sessions.onward import allowing, forget, remembered
 from portico.sessions.schemas import PageVerification
 from portico.sessions.services import PageSessions
 from portico.sessions.types import AuthMethod
@@ -31,7 +32,6 @@ from portico.users.schemas import MAX_TOKEN, EmailResend
 from portico.users.services import EmailAddresses
 from portico.users.types import Account
 from portico.web.forms import Form, FormDep, missing
-from portico.web.redirects import HOME
 from portico.web.rendering import refused, render, see_other
 from portico.web.translations import mark
 
@@ -77,12 +77,14 @@ async def show_verification(request: Request, runtime: RuntimeDep) -> Response:
     """Show what a click would prove, or the form for the code; changes nothing."""
     token = request.query_params.get("token")
     if token is None:
-        return render(request, BY_CODE, **_code_context(runtime))
+        page = render(request, BY_CODE, **_code_context(runtime))
+        return await allowing(request, runtime, page, remembered(request, runtime))
     try:
         proof = await _examine(request, runtime, token)
     except PorticoError as refusal:
         return refused(request, BY_CODE, Form(), refusal, **_code_context(runtime))
-    return render(request, BY_LINK, **_context(runtime, token, proof))
+    page = render(request, BY_LINK, **_context(runtime, token, proof))
+    return await allowing(request, runtime, page, remembered(request, runtime))
 
 
 @router.post("/verify", dependencies=[Depends(limited("sign_in"))])
@@ -99,7 +101,7 @@ async def verify(request: Request, runtime: RuntimeDep, form: FormDep) -> Respon
         wish = form.parse(PageVerification)
         if proof.is_known:
             await EmailAddresses(runtime, runtime.unit()).verify(token)
-            return see_other(request, HOME, PROVEN)
+            return forget(runtime, see_other(request, remembered(request, runtime), PROVEN))
         account, method = await _proven(runtime, form, wish, proof)
     except PorticoError as refusal:
         return refused(request, BY_LINK, form, refusal, **_context(runtime, token, proof))
@@ -153,7 +155,7 @@ async def _proven(
 async def _let_in(request: Request, runtime: Runtime, account: Account, method: AuthMethod) -> Response:
     sessions = PageSessions(runtime, runtime.unit())
     opened = await sessions.start(account.id, amr=(method,), replaces=present_session(request))
-    return entered(request, runtime, opened, HOME, PROVEN)
+    return forget(runtime, entered(request, runtime, opened, remembered(request, runtime), PROVEN))
 
 
 def _context(runtime: Runtime, token: str, proof: Proof) -> dict[str, Any]:
