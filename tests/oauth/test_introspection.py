@@ -33,6 +33,11 @@ MACHINE: dict[str, Any] = {"redirect_uris": [], "grant_types": ["client_credenti
 API = "http://localhost:8000/api/v1"
 
 
+@pytest.fixture
+def house(lasting_house: House) -> House:
+    return lasting_house
+
+
 async def guard_of(house: House, *resources: str, **members: Any) -> TestClient:
     """Return a resource server that may ask about tokens for its resources."""
     return await house.client(policy=ClientPolicy(resources=resources), **MACHINE, **members)
@@ -124,8 +129,9 @@ async def test_whatever_is_not_good_is_inactive_and_nothing_more(house: House) -
     client = await house.client()
     guard = await guard_of(house, TOOLS)
     tokens = await house.tokens(client, resource=TOOLS, scope="openid tools:read")
-    ended = await house.tokens(client, "bob", resource=TOOLS, scope="tools:read")
-    await Users(house.runtime, house.runtime.unit()).deactivate_user(house.people["bob"].id)
+    gone = await house.person("gone")
+    ended = await house.tokens(client, "gone", resource=TOOLS, scope="tools:read")
+    await Users(house.runtime, house.runtime.unit()).deactivate_user(gone.id)
     unsigned = altered(tokens["access_token"])
 
     for token in (
@@ -135,8 +141,8 @@ async def test_whatever_is_not_good_is_inactive_and_nothing_more(house: House) -
         ended["access_token"],
         tokens["id_token"],
         tokens["refresh_token"],
-        house.people["ada"].access_token,
-        house.people["ada"].cookie,
+        house.people["bob"].access_token,
+        house.people["bob"].cookie,
         "pot_" + "a" * 49,
     ):
         answer = await introspected(house, guard, token)
@@ -229,12 +235,13 @@ async def test_a_bound_token_says_to_what(house: House) -> None:
 
 @pytest.mark.bar("A10-10.1")
 async def test_tokens_of_our_own_sign_in_are_told_of_to_who_stands_for_our_api(house: House) -> None:
-    token = house.people["ada"].access_token
+    carl = await house.person("carl")
+    token = carl.access_token
     guard, other = await guard_of(house, API), await house.client(**MACHINE)
 
     said = (await introspected(house, guard, token)).json()
     assert not await is_active(house, other, token)
-    await house.http.post("/api/v1/auth/logout-all", headers=house.people["ada"].bearer)
+    await house.http.post("/api/v1/auth/logout-all", headers=carl.bearer)
 
     assert (said["active"], said["aud"], said["client_id"]) == (True, API, "portico")
     assert not await is_active(house, guard, token)

@@ -1,17 +1,16 @@
 """Tokens that are given back (RFC 7009)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from itertools import product
 
 import httpx2
 import pytest
 
-from portico.app import assemble
+from portico.app import assemble, default_features
 from portico.composition import compose, opened
-from portico.core.settings import Settings
-from portico.feature import Feature
 from portico.oauth.types import ClientPolicy, TokenFormat
 from tests.oauth.kit import FORM, House
 from tests.oauth.presenting import TOOLS, altered, introspected, is_active, revoked, told
@@ -19,6 +18,11 @@ from tests.oauth.presenting import TOOLS, altered, introspected, is_active, revo
 pytestmark = pytest.mark.anyio
 
 OPAQUE = ClientPolicy(token_format=TokenFormat.OPAQUE)
+
+
+@pytest.fixture
+def house(lasting_house: House) -> House:
+    return lasting_house
 
 
 @pytest.mark.bar("A9-9.1")
@@ -160,26 +164,22 @@ async def test_of_racers_who_refresh_and_revoke_nobody_keeps_a_good_token(house:
 
 
 @pytest.fixture
-async def other_node(
-    settings: Settings, features: Sequence[Feature], house: House
-) -> AsyncIterator[httpx2.AsyncClient]:
+async def other_node(house: House) -> AsyncIterator[httpx2.AsyncClient]:
     """A second node on the same database, with caches and a log follower of its own."""
+    settings = house.runtime.settings
     async with AsyncExitStack() as stack:
-        other = await stack.enter_async_context(opened(compose(settings, features, clock=house.clock)))
+        composed = compose(settings, default_features(), clock=house.clock)
+        other = await stack.enter_async_context(opened(composed))
         transport = httpx2.ASGITransport(app=assemble(other), raise_app_exceptions=False)
         client = httpx2.AsyncClient(transport=transport, base_url=settings.public_url)
         yield await stack.enter_async_context(client)
 
 
 @pytest.mark.bar("P6", "CHECK-3", "A9-9.1")
-@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-@pytest.mark.parametrize("policy", [ClientPolicy(), OPAQUE], ids=["jwt", "opaque"])
-async def test_revoked_is_refused_on_every_node(
-    house: House, other_node: httpx2.AsyncClient, kind: str, policy: ClientPolicy
-) -> None:
-    client = await house.client(policy=policy)
+async def test_revoked_is_refused_on_every_node(house: House, other_node: httpx2.AsyncClient) -> None:
     here, there = house, replace(house, http=other_node)
-    for _ in range(3):
+    for policy, kind in product((ClientPolicy(), OPAQUE), ("access_token", "refresh_token")):
+        client = await house.client(policy=policy)
         tokens = await house.tokens(client, resource=TOOLS, scope="openid tools:read")
         assert await is_active(there, client, tokens["access_token"])  # believed from memory from now on
         assert await is_active(here, client, tokens["access_token"])

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
+from tests.integration.ground import enter
 from tests.oauth.kit import FORM, House, TestClient, claims_of
 from tests.oauth.presenting import altered, told
 
@@ -16,6 +17,14 @@ pytestmark = pytest.mark.anyio
 
 LEAVING = "https://app.example/bye"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
+
+
+@pytest.fixture
+async def house(lasting_house: House) -> House:
+    """The house of the module; everybody is signed in anew."""
+    for name, person in list(lasting_house.people.items()):
+        lasting_house.people[name] = await enter(lasting_house.runtime, person.account)
+    return lasting_house
 
 
 async def client_of(house: House, **members: Any) -> TestClient:

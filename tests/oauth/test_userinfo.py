@@ -21,6 +21,11 @@ OPAQUE = ClientPolicy(token_format=TokenFormat.OPAQUE)
 BEARER = 'Bearer realm="portico"'
 
 
+@pytest.fixture
+def house(lasting_house: House) -> House:
+    return lasting_house
+
+
 async def by_form(house: House, token: str, **headers: str) -> httpx2.Response:
     """Show the token in a form."""
     house.http.cookies.clear()
@@ -118,12 +123,13 @@ async def test_malformed_requests_and_lacking_scopes(house: House) -> None:
 @pytest.mark.bar("A25-25.7", "ASVS-7.4.1")
 @pytest.mark.parametrize("policy", [ClientPolicy(), OPAQUE], ids=["jwt", "opaque"])
 async def test_it_follows_the_person_and_ends_with_the_token(house: House, policy: ClientPolicy) -> None:
-    client, ada = await house.client(policy=policy), house.people["ada"]
-    tokens = await house.tokens(client, scope="openid profile")
+    name = f"carl-{policy.token_format}"
+    client, carl = await house.client(policy=policy), await house.person(name)
+    tokens = await house.tokens(client, name, scope="openid profile")
     token = tokens["access_token"]
     assert "name" not in (await told(house, token)).json()
     users = Users(house.runtime, house.runtime.unit())
-    await users.update_profile(ada.id, ProfileChanges(full_name="Ada King Lovelace"))
+    await users.update_profile(carl.id, ProfileChanges(full_name="Ada King Lovelace"))
 
     said = (await told(house, token)).json()
     other = (await house.refreshed(client, tokens["refresh_token"])).json()["access_token"]
@@ -219,9 +225,10 @@ async def test_a_token_with_a_key_is_shown_with_that_key(house: House) -> None:
 
 @pytest.mark.bar("CHECK-3")
 async def test_a_person_who_is_switched_off_is_told_of_no_more(house: House) -> None:
-    token = (await house.tokens(await house.client()))["access_token"]
+    gone = await house.person("gone")
+    token = (await house.tokens(await house.client(), "gone"))["access_token"]
     assert (await told(house, token)).status_code == 200
 
-    await Users(house.runtime, house.runtime.unit()).deactivate_user(house.people["ada"].id)
+    await Users(house.runtime, house.runtime.unit()).deactivate_user(gone.id)
 
     assert (await told(house, token)).status_code == 401

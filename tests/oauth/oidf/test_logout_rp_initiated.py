@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
+from tests.integration.ground import enter
 from tests.oauth.kit import House, TestClient, returned
 from tests.oauth.presenting import altered
 
@@ -21,6 +22,14 @@ LEAVING = "https://app.example/signed-out"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 
 type Leave = Callable[..., Awaitable[httpx2.Response]]
+
+
+@pytest.fixture
+async def house(lasting_house: House) -> House:
+    """The house of the module; everybody is signed in anew."""
+    for name, person in list(lasting_house.people.items()):
+        lasting_house.people[name] = await enter(lasting_house.runtime, person.account)
+    return lasting_house
 
 
 @pytest.fixture
