@@ -108,7 +108,7 @@ HOSTILE = (
 class TestWhereAnswersGo:
     """Nowhere but to a registered place (OAuth 2.1, section 4.1.1; RFC 9700, section 2.1)."""
 
-    @pytest.mark.bar("PROTO-1.1", "PROTO-1.3", "PROTO-30.9", "CHECK-6")
+    @pytest.mark.bar("A1-1.1", "A1-1.3", "A30-30.9", "CHECK-6")
     async def test_an_unregistered_redirect_is_shown_and_never_followed(
         self, house: House, client: TestClient
     ) -> None:
@@ -117,7 +117,7 @@ class TestWhereAnswersGo:
             words = await shown(house, client, redirect_uri=uri)
             assert "redirect_uri" in words, uri
 
-    @pytest.mark.bar("PROTO-1.3", "CHECK-6")
+    @pytest.mark.bar("A1-1.3", "CHECK-6")
     @pytest.mark.parametrize("person", ["ada", None])
     async def test_an_unknown_client_is_shown_and_never_redirected(
         self, house: House, client: TestClient, person: str | None
@@ -127,14 +127,14 @@ class TestWhereAnswersGo:
             assert asked.status_code == 400, client_id
             assert "location" not in asked.headers
 
-    @pytest.mark.bar("PROTO-1.3", "PROTO-1.4")
+    @pytest.mark.bar("A1-1.3", "A1-1.4")
     async def test_what_decides_where_to_is_given_once(self, house: House, client: TestClient) -> None:
         """OAuth 2.1, section 3.1: of two redirect URIs nobody can tell which one was meant."""
         for name, other in (("redirect_uri", "https://evil.example/"), ("client_id", "other")):
             words = await shown(house, client, **{name: [getattr(client, name), other]})
             assert f"{name} was given more than once" in words
 
-    @pytest.mark.bar("PROTO-1.1")
+    @pytest.mark.bar("A1-1.1")
     async def test_a_query_of_its_own_is_kept(self, house: House) -> None:
         """OAuth 2.1, section 2.3: parameters are added to the query that is there."""
         uri = "https://app.example/callback?tenant=7&x=%2F"
@@ -144,7 +144,7 @@ class TestWhereAnswersGo:
 
         assert given.headers["location"].startswith(f"{uri}&code=")
 
-    @pytest.mark.bar("PROTO-1.2", "PROTO-30.9")
+    @pytest.mark.bar("A1-1.2", "A30-30.9")
     @pytest.mark.parametrize(
         ("registered", "asked"),
         [
@@ -165,7 +165,7 @@ class TestWhereAnswersGo:
 
         assert given.headers["location"].startswith(f"{asked}?code=")
 
-    @pytest.mark.bar("PROTO-1.2", "CHECK-6")
+    @pytest.mark.bar("A1-1.2", "CHECK-6")
     @pytest.mark.parametrize(
         "asked",
         [
@@ -179,7 +179,7 @@ class TestWhereAnswersGo:
 
         assert "redirect_uri" in await shown(house, client, redirect_uri=asked)
 
-    @pytest.mark.bar("PROTO-1.24")
+    @pytest.mark.bar("A1-1.24")
     async def test_plain_http_is_for_this_computer_only(self, house: House) -> None:
         """OAuth 2.1, section 1.5: what cannot be registered cannot be asked for."""
         with pytest.raises(Exception, match="not https"):
@@ -203,7 +203,7 @@ class TestWhereAnswersGo:
             house, two, redirect_uri=None, scope="tools:read", resource=MCP
         )
 
-    @pytest.mark.bar("PROTO-1.21")
+    @pytest.mark.bar("A1-1.21")
     @pytest.mark.parametrize("source", [ClientSource.DYNAMIC, ClientSource.DOCUMENT])
     async def test_nobody_is_led_to_strangers_by_an_error(self, house: House, source: ClientSource) -> None:
         """RFC 9700, section 4.11.2: a registered client and a wrong request would make us an open redirector."""
@@ -218,7 +218,7 @@ class TestWhereAnswersGo:
         assert 'href="https://app.example/callback?error=unsupported_response_type' in visitor.text
         assert returned(ada)["error"] == "unsupported_response_type"
 
-    @pytest.mark.bar("PROTO-1.21")
+    @pytest.mark.bar("A1-1.21")
     async def test_clients_that_somebody_vouches_for_hear_of_it_at_once(
         self, house: House, client: TestClient
     ) -> None:
@@ -230,7 +230,7 @@ class TestWhereAnswersGo:
 class TestRefusals:
     """What the client hears: `error`, `state` and `iss`, by redirect (OAuth 2.1, section 4.1.2.1; RFC 9207)."""
 
-    @pytest.mark.bar("PROTO-1.4", "PROTO-12.1", "PROTO-30.4")
+    @pytest.mark.bar("A1-1.4", "A12-12.1", "A30-30.4")
     @pytest.mark.parametrize(
         ("given", "error"),
         [
@@ -269,7 +269,7 @@ class TestRefusals:
 
         assert back["error"] == error
 
-    @pytest.mark.bar("PROTO-1.4")
+    @pytest.mark.bar("A1-1.4")
     @pytest.mark.parametrize(
         "name",
         [
@@ -289,7 +289,7 @@ class TestRefusals:
         assert back["error"] == "invalid_request"
         assert back["error_description"] == f"{name} was given more than once"
 
-    @pytest.mark.bar("PROTO-1.4", "PROTO-25.2")
+    @pytest.mark.bar("A1-1.4", "A25-25.2")
     async def test_unknown_parameters_are_ignored(self, house: House, client: TestClient) -> None:
         """OAuth 2.1, section 3.1."""
         back = await house.authorize(client, extra="foobar", evil="<script>", audience=["a", "b"])
@@ -309,7 +309,7 @@ class TestRefusals:
 
         assert back.keys() == {"code", "iss"}
 
-    @pytest.mark.bar("PROTO-12.1")
+    @pytest.mark.bar("A12-12.1")
     async def test_state_comes_back_as_it_was(self, house: House, client: TestClient) -> None:
         """OAuth 2.1, section 4.1.2: byte for byte, whatever it looks like."""
         for state in ("a b+c&d=e%20f", "\u00e9\u4e16\U0001f511", "'\"<>\\`", "s" * 2_000, "code=1&iss=evil"):
@@ -326,7 +326,7 @@ class TestRefusals:
 class TestMethods:
     """GET and POST mean the same."""
 
-    @pytest.mark.bar("PROTO-1.5")
+    @pytest.mark.bar("A1-1.5")
     async def test_a_form_goes_the_same_way(self, house: House, client: TestClient) -> None:
         """OpenID Connect Core 1.0, section 3.1.2.1; 303, so that nothing is posted on (RFC 9700, section 4.12)."""
         house.http.cookies.clear()
@@ -341,7 +341,7 @@ class TestMethods:
         given = await house.answer(await house.get(posted.headers["location"]))
         assert "code" in returned(given)
 
-    @pytest.mark.bar("PROTO-1.5")
+    @pytest.mark.bar("A1-1.5")
     async def test_what_is_no_form_is_shown(self, house: House, client: TestClient) -> None:
         for body, kind in (
             ("{}", "application/json"),
@@ -368,7 +368,7 @@ class TestMethods:
 class TestProofKeys:
     """PKCE (RFC 7636; OAuth 2.1, section 4.1.1)."""
 
-    @pytest.mark.bar("PROTO-1.6", "CHECK-7")
+    @pytest.mark.bar("A1-1.6", "CHECK-7")
     async def test_a_public_client_sends_a_challenge(self, house: House) -> None:
         """OAuth 2.1, section 7.5.1; also one that nobody checked, and one whose policy lets others off."""
         lax = ClientPolicy(requires_pkce=False)
@@ -379,7 +379,7 @@ class TestProofKeys:
         assert back["error"] == "invalid_request"
         assert "code_challenge" in back["error_description"]
 
-    @pytest.mark.bar("PROTO-1.6", "CHECK-7")
+    @pytest.mark.bar("A1-1.6", "CHECK-7")
     async def test_a_confidential_client_sends_one_unless_it_was_let_off(self, house: House) -> None:
         """OAuth 2.1, section 7.5.2."""
         none: dict[str, Any] = {"code_challenge": None, "code_challenge_method": None}
@@ -391,7 +391,7 @@ class TestProofKeys:
         tokens = await house.exchange(lax, back, code_verifier=None)
         assert claims_of(tokens["id_token"])["nonce"] == "n-1"
 
-    @pytest.mark.bar("PROTO-1.7", "PROTO-30.3", "CHECK-7")
+    @pytest.mark.bar("A1-1.7", "A30-30.3", "CHECK-7")
     @pytest.mark.parametrize("method", ["plain", "s256", "S512", None])
     async def test_only_s256_is_taken(self, house: House, method: str | None) -> None:
         """RFC 7636, section 4.3: without a method it would be `plain`, which is off."""
@@ -401,7 +401,7 @@ class TestProofKeys:
 
         assert back["error"] == "invalid_request"
 
-    @pytest.mark.bar("PROTO-3.1", "CHECK-7")
+    @pytest.mark.bar("A3-3.1", "CHECK-7")
     @pytest.mark.parametrize("challenge", ["A" * 42, "A" * 44, "A" * 42 + "=", "A" * 42 + "+", "\u00e9" * 43])
     async def test_a_challenge_is_43_characters_of_base64url(self, house: House, challenge: str) -> None:
         """RFC 7636, section 4.2."""
@@ -411,7 +411,7 @@ class TestProofKeys:
 
         assert back["error"] == "invalid_request"
 
-    @pytest.mark.bar("PROTO-1.8", "PROTO-3.1", "CHECK-7")
+    @pytest.mark.bar("A1-1.8", "A3-3.1", "CHECK-7")
     @pytest.mark.parametrize(
         "verifier",
         [None, "w" * 43, VERIFIER[:-1], VERIFIER + "x", "v" * 42, "v" * 129, CHALLENGE, "\u00e9" * 50],
@@ -427,7 +427,7 @@ class TestProofKeys:
         assert answered.json()["error"] in {"invalid_grant", "invalid_request"}
         assert "access_token" not in answered.text
 
-    @pytest.mark.bar("PROTO-1.8", "CHECK-7")
+    @pytest.mark.bar("A1-1.8", "CHECK-7")
     async def test_a_verifier_without_a_challenge_is_refused(self, house: House) -> None:
         """RFC 9700, section 2.1.1: somebody took the challenge away on the way (PKCE downgrade)."""
         client = await house.client(policy=ClientPolicy(requires_pkce=False))
@@ -442,7 +442,7 @@ class TestProofKeys:
 class TestScopesAndResources:
     """What tokens are asked for."""
 
-    @pytest.mark.bar("PROTO-1.15", "PROTO-30.7")
+    @pytest.mark.bar("A1-1.15", "A30-30.7")
     async def test_without_a_scope_there_is_a_default(self, house: House, client: TestClient) -> None:
         """OAuth 2.1, section 1.4.1: that of the resource, else what the client registered, else `openid`."""
         of_resource = await house.tokens(client, scope=None, resource=MCP)
@@ -453,14 +453,14 @@ class TestScopesAndResources:
         assert of_client["scope"] == "openid email"
         assert of_nobody["scope"] == "openid"
 
-    @pytest.mark.bar("PROTO-1.16")
+    @pytest.mark.bar("A1-1.16")
     async def test_the_scope_is_told_where_it_is_another_one(self, house: House, client: TestClient) -> None:
         """RFC 6749, section 3.3: unknown scopes are left out, and the answer says so."""
         tokens = await house.tokens(client, scope="openid nothing:known tools:read", resource=MCP)
 
         assert tokens["scope"].split() == ["openid", "tools:read"]
 
-    @pytest.mark.bar("PROTO-1.16")
+    @pytest.mark.bar("A1-1.16")
     async def test_a_refresh_asks_for_no_more(self, house: House) -> None:
         """RFC 6749, section 6."""
         client = await house.public_client()
@@ -471,14 +471,14 @@ class TestScopesAndResources:
         assert wider.status_code == 400
         assert wider.json()["error"] == "invalid_scope"
 
-    @pytest.mark.bar("PROTO-6.1", "PROTO-30.6")
+    @pytest.mark.bar("A6-6.1", "A30-30.6")
     async def test_a_resource_makes_the_audience(self, house: House, client: TestClient) -> None:
         """RFC 8707, section 2; however it is written, the token says it as it was registered."""
         for asked in (MCP, "HTTPS://API.example.com/mcp", "https://api.example.com:443/mcp"):
             tokens = await house.tokens(client, scope="tools:read", resource=asked)
             assert claims_of(tokens["access_token"])["aud"] == MCP, asked
 
-    @pytest.mark.bar("PROTO-6.1")
+    @pytest.mark.bar("A6-6.1")
     async def test_of_several_resources_the_token_request_chooses_one(
         self, house: House, client: TestClient
     ) -> None:
@@ -490,7 +490,7 @@ class TestScopesAndResources:
         assert claims_of(tokens["access_token"])["aud"] == NOTES
         assert claims_of(tokens["access_token"])["scope"] == "notes:read"
 
-    @pytest.mark.bar("PROTO-6.1")
+    @pytest.mark.bar("A6-6.1")
     async def test_a_client_that_is_bound_to_resources_gets_no_other(self, house: House) -> None:
         client = await house.client(policy=ClientPolicy(resources=(NOTES,)))
 
@@ -518,7 +518,7 @@ class TestScopesAndResources:
 class TestFormPost:
     """Answers by a form that posts itself (OAuth 2.0 Form Post Response Mode; row 23.1)."""
 
-    @pytest.mark.bar("PROTO-23.1", "PROTO-12.1")
+    @pytest.mark.bar("A23-23.1", "A12-12.1")
     async def test_the_answer_is_a_form(self, house: House, client: TestClient) -> None:
         page = await house.answer(await house.ask(client, response_mode="form_post", state="s+&=\u00e9"))
 
@@ -531,7 +531,7 @@ class TestFormPost:
         tokens = await house.exchange(client, fields)
         assert tokens["token_type"] == "Bearer"
 
-    @pytest.mark.bar("PROTO-23.1", "ASVS-1.1.2")
+    @pytest.mark.bar("A23-23.1", "ASVS-1.1.2")
     async def test_nothing_in_it_becomes_markup(self, house: House, client: TestClient) -> None:
         evil = '"><script>alert(1)</script>'
 
@@ -540,7 +540,7 @@ class TestFormPost:
         assert "<script>alert" not in page.text
         assert fields_of(page, CALLBACK)["state"] == evil
 
-    @pytest.mark.bar("PROTO-23.1")
+    @pytest.mark.bar("A23-23.1")
     async def test_only_its_own_script_runs_and_it_goes_to_the_client_only(
         self, house: House, client: TestClient
     ) -> None:
@@ -555,13 +555,13 @@ class TestFormPost:
         assert "unsafe" not in policy
         assert page.headers["referrer-policy"] == "no-referrer"
 
-    @pytest.mark.bar("PROTO-23.1")
+    @pytest.mark.bar("A23-23.1")
     async def test_it_works_without_a_script(self, house: House, client: TestClient) -> None:
         page = await house.answer(await house.ask(client, response_mode="form_post"))
 
         assert '<button class="button full" type="submit">' in page.text
 
-    @pytest.mark.bar("PROTO-23.1", "PROTO-12.1")
+    @pytest.mark.bar("A23-23.1", "A12-12.1")
     async def test_refusals_come_by_form_too(self, house: House, client: TestClient) -> None:
         page = await house.ask(client, response_mode="form_post", scope="nothing:known")
 

@@ -56,7 +56,7 @@ class TestWhatItSays:
         assert "See your e-mail address" in words
         assert "You are signed in as" in words
 
-    @pytest.mark.bar("PROTO-8.7", "PROTO-30.9")
+    @pytest.mark.bar("A8-8.7", "A30-30.9")
     async def test_a_client_of_a_document_is_known_by_its_host(self, house: House) -> None:
         """Of what such a client says of itself, its host is all that nobody else could say."""
         client = await house.client(
@@ -72,7 +72,7 @@ class TestWhatItSays:
         assert "You will go on to app.example" in words
         assert "has checked this application" in words
 
-    @pytest.mark.bar("PROTO-8.7", "PROTO-30.9")
+    @pytest.mark.bar("A8-8.7", "A30-30.9")
     async def test_a_client_on_this_computer_only_comes_with_a_warning(self, house: House) -> None:
         client = await house.public_client(redirect_uris=["http://127.0.0.1/callback"])
 
@@ -113,7 +113,7 @@ class TestWhatItSays:
         assert "See your profile" in words_of(page)
         assert "user:self:read" not in words_of(page)
 
-    @pytest.mark.bar("PROTO-25.6")
+    @pytest.mark.bar("A25-25.6")
     async def test_claims_asked_for_one_by_one_are_told_like_their_scope(self, house: House) -> None:
         """The parameter `claims` is no way around the question (OpenID Connect Core 1.0, section 5.5)."""
         client = await house.client()
@@ -149,7 +149,7 @@ class TestWhatItSays:
         assert "pixel.png" not in page.text
 
 
-@pytest.mark.bar("PROTO-1.20", "ASVS-3.4.5", "ASVS-3.4.6", "CHECK-22")
+@pytest.mark.bar("A1-1.20", "ASVS-3.4.5", "ASVS-3.4.6", "CHECK-22")
 async def test_the_page_is_in_no_frame_tells_nobody_and_loads_nothing(house: House) -> None:
     """RFC 9700, section 4.16 (clickjacking) and section 4.2 (referrers)."""
     page = await consent_page(house, await house.client())
@@ -164,7 +164,7 @@ async def test_the_page_is_in_no_frame_tells_nobody_and_loads_nothing(house: Hou
     assert "https://" not in page.text.replace("https://app.example", "")
 
 
-@pytest.mark.bar("PROTO-1.20", "CHECK-22", "CHECK-18")
+@pytest.mark.bar("A1-1.20", "CHECK-22", "CHECK-18")
 async def test_an_answer_without_the_token_of_the_session_counts_for_nothing(house: House) -> None:
     client = await house.client()
     page = await consent_page(house, client)
@@ -183,7 +183,7 @@ async def test_an_answer_without_the_token_of_the_session_counts_for_nothing(hou
 class TestAnswers:
     """Yes, no, twice, too late."""
 
-    @pytest.mark.bar("PROTO-1.19")
+    @pytest.mark.bar("A1-1.19")
     async def test_yes_leads_to_the_client_with_a_code(self, house: House) -> None:
         """303, so that nothing that was posted is posted on (RFC 9700, section 4.12)."""
         page = await consent_page(house, await house.client())
@@ -194,7 +194,7 @@ class TestAnswers:
         assert given.headers["referrer-policy"] == "no-referrer"
         assert returned(given).keys() == {"code", "state", "iss"}
 
-    @pytest.mark.bar("PROTO-12.1", "PROTO-30.4")
+    @pytest.mark.bar("A12-12.1", "A30-30.4")
     async def test_no_leads_to_the_client_with_access_denied(self, house: House) -> None:
         page = await consent_page(house, await house.client())
 
@@ -294,7 +294,7 @@ class TestRemembered:
 
         assert "Connect" in words_of(await consent_page(house, client, "bob"))
 
-    @pytest.mark.bar("PROTO-1.22", "CHECK-22")
+    @pytest.mark.bar("A1-1.22", "CHECK-22")
     @pytest.mark.parametrize(
         "redirect", ["http://127.0.0.1/cb", "http://localhost/cb", "com.example.app:/cb"]
     )
@@ -309,7 +309,7 @@ class TestRemembered:
 
         assert again.headers["location"].startswith("/oauth/consent")
 
-    @pytest.mark.bar("PROTO-1.22")
+    @pytest.mark.bar("A1-1.22")
     async def test_nor_is_he_let_in_silently(self, house: House) -> None:
         client = await house.public_client(redirect_uris=["http://127.0.0.1/cb"])
         await house.authorize(client)

@@ -47,30 +47,30 @@ def leads_to_sign_in(location: str, *, again: bool) -> bool:
 class TestNothingMayBeShown:
     """`prompt=none`: an answer at once, or an error that says what would have to be shown."""
 
-    @pytest.mark.bar("PROTO-25.3")
+    @pytest.mark.bar("A25-25.3")
     async def test_nobody_is_signed_in(self, house: House, client: TestClient) -> None:
         assert (await silent(house, client, None))["error"] == "login_required"
 
-    @pytest.mark.bar("PROTO-25.3", "PROTO-1.21")
+    @pytest.mark.bar("A25-25.3", "A1-1.21")
     async def test_the_client_of_a_stranger_hears_it_too(self, house: House) -> None:
         """The client asked for an answer without a page: it gets one (RFC 9700, section 4.11.2, second way)."""
         client = await house.client(source=ClientSource.DYNAMIC)
 
         assert (await silent(house, client, None))["error"] == "login_required"
 
-    @pytest.mark.bar("PROTO-25.3")
+    @pytest.mark.bar("A25-25.3")
     async def test_the_person_would_have_to_be_asked(
         self, house: House, client: TestClient, eva: str
     ) -> None:
         assert (await silent(house, client, eva))["error"] == "consent_required"
 
-    @pytest.mark.bar("PROTO-25.3")
+    @pytest.mark.bar("A25-25.3")
     async def test_he_was_asked_before(self, house: House, client: TestClient, eva: str) -> None:
         await house.authorize(client, eva)
 
         assert "code" in await silent(house, client, eva)
 
-    @pytest.mark.bar("PROTO-25.3")
+    @pytest.mark.bar("A25-25.3")
     async def test_his_sign_in_is_too_old(self, house: House, client: TestClient, eva: str) -> None:
         await house.authorize(client, eva)
         house.clock.advance(timedelta(seconds=11))
@@ -78,7 +78,7 @@ class TestNothingMayBeShown:
         assert (await silent(house, client, eva, max_age="10"))["error"] == "login_required"
         assert "code" in await silent(house, client, eva, max_age="12")
 
-    @pytest.mark.bar("PROTO-25.3")
+    @pytest.mark.bar("A25-25.3")
     @pytest.mark.parametrize("others", ["none login", "consent none", "none create"])
     async def test_with_anything_else_it_makes_no_sense(
         self, house: House, client: TestClient, others: str
@@ -91,7 +91,7 @@ class TestNothingMayBeShown:
 class TestSigningInAgain:
     """`prompt=login`, `max_age` and `default_max_age`."""
 
-    @pytest.mark.bar("PROTO-25.3")
+    @pytest.mark.bar("A25-25.3")
     @pytest.mark.parametrize("asked", [{"prompt": "login"}, {"max_age": "0"}, {"max_age": "1"}], ids=str)
     async def test_the_person_proves_it_once_more(
         self, house: House, client: TestClient, eva: str, asked: dict[str, str]
@@ -108,7 +108,7 @@ class TestSigningInAgain:
         token = claims_of((await house.exchange(client, returned(resumed)))["id_token"])
         assert token["auth_time"] == before + 5
 
-    @pytest.mark.bar("PROTO-25.3", "ASVS-7.6.1")
+    @pytest.mark.bar("A25-25.3", "ASVS-7.6.1")
     async def test_going_on_without_it_leads_back(self, house: House, client: TestClient, eva: str) -> None:
         """Whoever skips the page gets neither a code nor the question."""
         house.clock.advance(timedelta(seconds=5))
@@ -132,7 +132,7 @@ class TestSigningInAgain:
 
         assert leads_to_sign_in(given.headers["location"], again=True)
 
-    @pytest.mark.bar("PROTO-25.3")
+    @pytest.mark.bar("A25-25.3")
     async def test_a_fresh_sign_in_is_good_enough(self, house: House, client: TestClient, eva: str) -> None:
         """`max_age` asks for no more than it says."""
         await house.authorize(client, eva)
@@ -141,7 +141,7 @@ class TestSigningInAgain:
 
         assert "code" in returned(answered)
 
-    @pytest.mark.bar("PROTO-25.3")
+    @pytest.mark.bar("A25-25.3")
     async def test_a_client_may_have_registered_an_age(self, house: House, eva: str) -> None:
         """OpenID Connect Registration 1.0, section 2: `default_max_age`."""
         client = await house.client(default_max_age=60)
@@ -174,7 +174,7 @@ class TestSigningInAgain:
 class TestConsentAgain:
     """`prompt=consent` and `prompt=select_account` show the page, whatever was allowed before."""
 
-    @pytest.mark.bar("PROTO-25.3", "PROTO-25.8", "PROTO-30.8")
+    @pytest.mark.bar("A25-25.3", "A25-25.8", "A30-30.8")
     @pytest.mark.parametrize("prompt", ["consent", "select_account", "consent unheard_of"])
     async def test_the_page_is_shown(self, house: House, client: TestClient, eva: str, prompt: str) -> None:
         await house.authorize(client, eva, scope="openid offline_access")
@@ -193,13 +193,13 @@ class TestConsentAgain:
 class TestHints:
     """Whom the client takes the visitor for."""
 
-    @pytest.mark.bar("PROTO-25.4")
+    @pytest.mark.bar("A25-25.4")
     async def test_the_same_person_goes_on(self, house: House, client: TestClient, eva: str) -> None:
         hint = (await house.tokens(client, eva))["id_token"]
 
         assert "code" in await silent(house, client, eva, id_token_hint=hint)
 
-    @pytest.mark.bar("PROTO-25.4")
+    @pytest.mark.bar("A25-25.4")
     async def test_an_expired_token_is_still_a_hint(self, house: House, client: TestClient, eva: str) -> None:
         """OpenID Connect Core 1.0, section 3.1.2.1: it says who, not that he is here."""
         hint = (await house.tokens(client, eva))["id_token"]
@@ -207,7 +207,7 @@ class TestHints:
 
         assert "code" in await silent(house, client, eva, id_token_hint=hint)
 
-    @pytest.mark.bar("PROTO-25.4")
+    @pytest.mark.bar("A25-25.4")
     async def test_somebody_else_is_signed_in(self, house: House, client: TestClient, eva: str) -> None:
         hint = (await house.tokens(client, eva))["id_token"]
         other = await newcomer(house)
@@ -216,7 +216,7 @@ class TestHints:
         sent = await house.ask(client, other, id_token_hint=hint)
         assert leads_to_sign_in(sent.headers["location"], again=True)
 
-    @pytest.mark.bar("PROTO-25.4", "CHECK-4", "CHECK-5")
+    @pytest.mark.bar("A25-25.4", "CHECK-4", "CHECK-5")
     async def test_only_our_own_for_this_client_is_one(
         self, house: House, client: TestClient, eva: str
     ) -> None:
@@ -228,7 +228,7 @@ class TestHints:
         for hint in (foreign, forged, tokens["access_token"], f"{head}.{body}.", "x"):
             assert (await silent(house, client, eva, id_token_hint=hint))["error"] == "invalid_request"
 
-    @pytest.mark.bar("PROTO-25.4", "PROTO-25.6")
+    @pytest.mark.bar("A25-25.4", "A25-25.6")
     async def test_a_subject_asked_for_by_claims_is_one(
         self, house: House, client: TestClient, eva: str
     ) -> None:
@@ -240,7 +240,7 @@ class TestHints:
         assert "code" in await silent(house, client, eva, claims=mine)
         assert (await silent(house, client, eva, claims=theirs))["error"] == "login_required"
 
-    @pytest.mark.bar("PROTO-25.2")
+    @pytest.mark.bar("A25-25.2")
     async def test_a_login_hint_fills_in_the_name(self, house: House, client: TestClient) -> None:
         sent = await house.ask(client, None, login_hint='ada@example.org"><script>')
 
@@ -258,7 +258,7 @@ class TestHints:
 class TestStrength:
     """How strongly somebody signed in."""
 
-    @pytest.mark.bar("PROTO-25.2")
+    @pytest.mark.bar("A25-25.2")
     async def test_a_wish_is_a_wish(self, house: House, client: TestClient, eva: str) -> None:
         """OpenID Connect Core 1.0, section 3.1.2.1: `acr_values` are voluntary."""
         tokens = await house.tokens(client, eva, acr_values="urn:nobody:knows aal3")
@@ -282,7 +282,7 @@ class TestStrength:
 class TestWithoutAnOpinion:
     """What must never cause an error (row 25.2)."""
 
-    @pytest.mark.bar("PROTO-25.2")
+    @pytest.mark.bar("A25-25.2")
     @pytest.mark.parametrize(
         "more",
         [
@@ -299,7 +299,7 @@ class TestWithoutAnOpinion:
 
         assert "nonce" not in claims_of(tokens["id_token"])
 
-    @pytest.mark.bar("PROTO-25.1")
+    @pytest.mark.bar("A25-25.1")
     async def test_what_the_client_sent_along_comes_back_in_the_token(
         self, house: House, client: TestClient, eva: str
     ) -> None:
