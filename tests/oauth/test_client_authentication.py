@@ -356,3 +356,15 @@ async def test_time_goes_on_and_so_does_the_memory_of_assertions(house: House) -
     house.clock.advance(timedelta(seconds=69))
 
     refused(await keyed.token(assertion=assertion, **OF_ITSELF), "invalid_client", 401)
+
+
+@pytest.mark.bar("A4-4.4", "A30-30.11")
+async def test_nobody_elses_word_counts_unless_a_setting_says_so(house: House) -> None:
+    bearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    client = await house.client(redirect_uris=[], grant_types=[bearer])
+    told = (await house.http.get("/.well-known/oauth-authorization-server")).json()
+
+    answer = await house.token(client, grant_type=bearer, assertion="x.y.z")
+
+    assert bearer not in told["grant_types_supported"]
+    refused(answer, "unsupported_grant_type")

@@ -43,6 +43,7 @@ from portico.oauth.services.presented_tokens import BelievedTokens
 from portico.oauth.services.resources import ResourceBook
 from portico.oauth.services.return_addresses import ReturnAddresses
 from portico.oauth.services.server_metadata import OwnApiMetadata, ServerMetadata
+from portico.oauth.services.trusted_issuers import TrustedIssuers
 from portico.oauth.services.userinfo import UserInfo
 from portico.oauth.settings import OAuthSettings
 from portico.oauth.subscribers import (
@@ -66,6 +67,7 @@ ONE_A_PROCESS = (
     OwnApiMetadata,
     ResourceBook,
     ServerMetadata,
+    TrustedIssuers,
     UserInfo,
 )
 

@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any, Self
+from urllib.parse import urlsplit
+from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from portico.core.settings import FeatureSettings
 
@@ -31,6 +34,50 @@ class ResourceSetting(BaseModel):
     requires_dpop: bool = False
 
 
+class IssuerKind(StrEnum):
+    """For whom a trusted issuer speaks."""
+
+    WORKLOAD = "workload"
+    """Programs that run on a platform: what it says of one stands for a client of ours."""
+    ENTERPRISE = "enterprise"
+    """The people of an organization: its identity provider lets a client act for them (ID-JAG)."""
+
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class TrustedIssuer(BaseModel):
+    """Somebody else whose signed word gets access tokens here (RFC 7523, section 2.1)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: str
+    """The `iss` of its tokens, byte for byte."""
+    kind: IssuerKind
+    jwks_uri: str | None = None
+    """Where it publishes its keys; or `jwks`, the keys themselves."""
+    jwks: dict[str, Any] | None = None
+    clients: dict[str, str] = Field(default_factory=dict)
+    """Of a workload: which `sub` stands for which client, by its `client_id`."""
+    organization_id: UUID | None = None
+    """Of an enterprise: whose people it speaks for, by addresses in domains that the organization has proven."""
+    is_reusable: bool = False
+    """Whether a token may come more than once, for platforms that hand out the same one until it expires."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.jwks_uri is None) == (self.jwks is None):
+            raise ValueError("name either jwks_uri or jwks")
+        if self.kind is IssuerKind.WORKLOAD and (not self.clients or self.organization_id is not None):
+            raise ValueError("a workload issuer has clients and no organization_id")
+        if self.kind is IssuerKind.ENTERPRISE and (self.clients or self.organization_id is None):
+            raise ValueError("an enterprise issuer has an organization_id and no clients")
+        parts = urlsplit(self.jwks_uri or "https:")
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            raise ValueError("jwks_uri must use https")
+        return self
+
+
 class OAuthSettings(FeatureSettings):
     """What the authorization server allows, and how long things are good."""
 
@@ -46,6 +93,9 @@ class OAuthSettings(FeatureSettings):
     """Schemes of redirect URIs that are taken though they are no reversed domain name."""
     resources: tuple[ResourceSetting, ...] = ()
     """APIs that tokens can be asked for, besides those that are declared in code or by administrators (JSON)."""
+    trusted_issuers: tuple[TrustedIssuer, ...] = ()
+    """Others whose signed word gets access tokens here: platforms of workloads, organizations' identity providers
+    (JSON); none by default, and then the grant type is off."""
     code_lifetime: timedelta = Field(timedelta(seconds=60), gt=timedelta(0), le=LONGEST_CODE)
     """How long an authorization code is good."""
     request_lifetime: timedelta = Field(

@@ -12,6 +12,7 @@ from portico.http.authentication import Principal
 from portico.oauth.pipeline.parameters import Parameters
 from portico.oauth.protocol.oidc_claims import NOTHING, ClaimsRequest
 from portico.oauth.protocol.refusals import ErrorCode
+from portico.oauth.protocol.rfc7523_client_assertions import AuthorizationGrant
 from portico.oauth.services.clients import Client
 from portico.oauth.services.resources import Resource
 from portico.oauth.types import AuthMethod, GrantType, SenderKey
@@ -88,6 +89,8 @@ class Ask:
     hinted_user: str | None = None
     sender: SenderKey = field(default_factory=SenderKey)
     grant_type: GrantType | None = None
+    vouched: AuthorizationGrant | None = None
+    """What a trusted issuer says of the workload that asks, where that is how it proved itself."""
     once: list[Once] = field(default_factory=list)
     """What the transaction has to note before anything else; see `services.once`."""
 

@@ -57,9 +57,14 @@ class ClientKeys:
             return _parsed(client.metadata.jwks)
         if client.metadata.jwks_uri is None:
             return ()
-        return await self._at(client.metadata.jwks_uri, afresh=afresh)
+        return await self.at(client.metadata.jwks_uri, afresh=afresh)
 
-    async def _at(self, url: str, *, afresh: bool) -> Sequence[PublicJwk]:
+    async def at(self, url: str, *, afresh: bool = False) -> Sequence[PublicJwk]:
+        """Return the keys that are published at an address, a client's or a trusted issuer's.
+
+        Raises:
+            Refused: invalid_client; they cannot be had.
+        """
         now, known = self._runtime.clock.now(), self._published.get(url)
         if known is not None and now < known.good_until and not afresh:
             self._published.move_to_end(url)

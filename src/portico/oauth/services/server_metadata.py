@@ -20,7 +20,7 @@ from portico.oauth.services.id_tokens import PURPOSES
 from portico.oauth.services.resources import IDENTITY_SCOPES, OVER_PLATFORM, ResourceBook, own_api
 from portico.oauth.services.token_grants import GRANTS
 from portico.oauth.settings import DynamicRegistration, OAuthSettings
-from portico.oauth.types import AuthMethod
+from portico.oauth.types import AuthMethod, GrantType
 from portico.runtime import Runtime
 
 ENDPOINTS = {
@@ -68,7 +68,7 @@ class ServerMetadata:
             jwks_uri=f"{base}/.well-known/jwks.json",
             scopes=scopes,
             claims=(*OWN_CLAIMS, *_claims()),
-            grant_types=tuple(grant.value for grant in GRANTS),
+            grant_types=tuple(grant.value for grant in GRANTS if grant not in _switched_off(settings)),
             auth_methods=tuple(method.value for method in _methods(settings)),
             client_algorithms=tuple(sorted(ASYMMETRIC)),
             id_token_algorithms=tuple(PURPOSES),
@@ -126,6 +126,10 @@ def registration_of(runtime: Runtime) -> DynamicRegistration:
     if chosen is not None:
         return chosen
     return DynamicRegistration.OPEN if runtime.settings.is_development else DynamicRegistration.OFF
+
+
+def _switched_off(settings: OAuthSettings) -> frozenset[GrantType]:
+    return frozenset() if settings.trusted_issuers else frozenset({GrantType.JWT_BEARER})
 
 
 def _methods(settings: OAuthSettings) -> list[AuthMethod]:

@@ -32,18 +32,22 @@ from portico.oauth.protocol.rfc8705_mutual_tls import (
 )
 from portico.oauth.services.client_keys import ClientKeys
 from portico.oauth.services.clients import Client, ClientBook
-from portico.oauth.types import AuthMethod
+from portico.oauth.services.trusted_issuers import TrustedIssuers
+from portico.oauth.types import AuthMethod, GrantType
 
 MAX_BASIC = 2_000
 FAILURES = parse_windows("20/minute 200/hour")
 """Failed proofs of one client from one address, before it has to wait (row 1.14)."""
 SECRET_KEY = "oauth.client_secret"
 SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
+OTHER_PROOFS = ("client_secret", "client_assertion")
 WITH_SECRET = frozenset({AuthMethod.BASIC, AuthMethod.POST})
 
 
 async def client_is_authenticated(ask: Ask) -> None:
     """The client is who it says it is (OAuth 2.1, sections 2.4 and 2.5; rows 1.12 to 1.14, 18.1, 19.1)."""
+    if await workload_is_vouched_for(ask):
+        return
     client_id, method, proof = _presented(ask)
     client = await ask.runtime.get(ClientBook).find(client_id)
     if client is None or not _fits(client, method):
@@ -54,6 +58,27 @@ async def client_is_authenticated(ask: Ask) -> None:
         raise await _failed(ask, client_id, refused.detail or refused.description) from None
     ask.client_ = client
     ask.auth_method = method
+
+
+async def workload_is_vouched_for(ask: Ask) -> bool:
+    """Take a workload by what its platform says of it, where it brings nothing else (RFC 7523, section 2.1; row 30.11).
+
+    Raises:
+        Refused: invalid_grant; the platform is trusted, and what it says is not good.
+    """
+    text = ask.given.one("assertion")
+    is_asked = ask.given.one("grant_type") == GrantType.JWT_BEARER and text is not None
+    if not is_asked or ask.transport.authorization is not None or any(map(ask.given.has, OTHER_PROOFS)):
+        return False
+    issuers = ask.runtime.get(TrustedIssuers)
+    if text is None or not issuers.is_of_workloads(text):
+        return False
+    vouched = await issuers.read(text, now=ask.now)
+    client = await ask.runtime.get(ClientBook).find_known(issuers.client_of(vouched) or "")
+    if client is None or ask.given.one("client_id") not in {None, client.client_id}:
+        raise Refused(ErrorCode.INVALID_GRANT, "the assertion speaks for no client here", vouched.subject)
+    ask.client_, ask.auth_method, ask.vouched = client, AuthMethod.PRIVATE_KEY_JWT, vouched
+    return True
 
 
 async def client_can_prove_itself(ask: Ask) -> None:

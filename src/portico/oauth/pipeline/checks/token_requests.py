@@ -5,7 +5,7 @@ from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.types import GrantType
 
 KNOWN = {grant.value: grant for grant in GrantType}
-PROVEN = frozenset({GrantType.CLIENT_CREDENTIALS, GrantType.TOKEN_EXCHANGE})
+PROVEN = frozenset({GrantType.CLIENT_CREDENTIALS, GrantType.TOKEN_EXCHANGE, GrantType.JWT_BEARER})
 """Grants that only clients may use that can prove who they are (OAuth 2.1, section 4.2; row 1.18)."""
 
 
@@ -25,7 +25,7 @@ async def grant_type_is_registered(ask: Ask) -> None:
     grant = ask.grant_type
     if grant is None or not ask.client.may_use(grant):
         raise Refused(ErrorCode.UNAUTHORIZED_CLIENT, "the client is not registered for this grant_type")
-    if grant in PROVEN and ask.client.is_public:
+    if grant in PROVEN and ask.client.is_public and ask.vouched is None:
         raise Refused(
             ErrorCode.UNAUTHORIZED_CLIENT, "only a client that authenticates may use this grant_type"
         )
