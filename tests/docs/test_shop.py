@@ -50,4 +50,4 @@ def test_its_own_application_is_the_same(shop: Path) -> None:
         command, cwd=shop, env=clean_environment(), capture_output=True, text=True, check=True
     )
 
-    assert run.stdout.strip().endswith("/health/ready")
+    assert run.stdout.strip().endswith("/oauth/token")
