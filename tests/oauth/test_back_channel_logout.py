@@ -16,10 +16,9 @@ from portico.sessions.types import SessionEnd
 from portico.testing.jobs import run_due_jobs
 from portico.testing.sinks import HttpSink, answering, hanging
 from portico.users.services import Users
-from tests.oauth.conftest import NOTES, TOOLS
 from tests.oauth.kit import House, TestClient, claims_of
+from tests.oauth.opening import SETTINGS
 from tests.oauth.presenting import told, verified
-from tests.sessions.people import FAST_HASHES
 
 pytestmark = pytest.mark.anyio
 
@@ -29,12 +28,7 @@ JOB = "oauth.tell_signed_out"
 
 @pytest.fixture
 def settings_overrides() -> dict[str, Any]:
-    return {
-        "credentials": FAST_HASHES,
-        "logging": {"access": False},
-        "oauth": {"resources": [TOOLS, NOTES]},
-        "outbound": {"allow_loopback": True},
-    }
+    return {**SETTINGS, "outbound": {"allow_loopback": True}}
 
 
 @pytest.fixture
@@ -220,7 +214,7 @@ class TestBehindTheGate:
 
     @pytest.fixture
     def settings_overrides(self) -> dict[str, Any]:
-        return {"credentials": FAST_HASHES, "logging": {"access": False}}
+        return SETTINGS
 
     @pytest.mark.bar("CHECK-16", "A27-27.1")
     async def test_it_never_leads_inside(self, house: House, sink: HttpSink) -> None:

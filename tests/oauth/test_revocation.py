@@ -64,15 +64,17 @@ async def test_a_revoked_refresh_token_takes_its_access_tokens_along(house: Hous
 
 @pytest.mark.bar("A9-9.1")
 async def test_tokens_of_another_client_stay_good(house: House) -> None:
-    client, other = await house.client(), await house.client()
-    tokens = await house.tokens(client)
+    other = await house.client()
+    for policy in (ClientPolicy(), OPAQUE):
+        client = await house.client(policy=policy)
+        tokens = await house.tokens(client)
 
-    for token in (tokens["access_token"], tokens["refresh_token"]):
-        answer = await revoked(house, other, token)
-        assert (answer.status_code, answer.content) == (200, b"")
+        for token in (tokens["access_token"], tokens["refresh_token"]):
+            answer = await revoked(house, other, token)
+            assert (answer.status_code, answer.content) == (200, b"")
 
-    assert (await told(house, tokens["access_token"])).status_code == 200
-    assert (await house.refreshed(client, tokens["refresh_token"])).status_code == 200
+        assert (await told(house, tokens["access_token"])).status_code == 200
+        assert (await house.refreshed(client, tokens["refresh_token"])).status_code == 200
 
 
 @pytest.mark.bar("A9-9.1")

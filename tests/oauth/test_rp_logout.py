@@ -128,6 +128,7 @@ async def test_what_is_wrong_is_shown_and_sent_nowhere(house: House) -> None:
 
     for parameters in (
         {"id_token_hint": altered(hint), **back},
+        {"id_token_hint": altered(hint), "client_id": client.client_id, **back},
         {"id_token_hint": "nonsense", **back},
         {"id_token_hint": access, **back},
         {"id_token_hint": hint, "client_id": other.client_id, **back},

@@ -17,8 +17,8 @@ from portico.oauth.services.back_channel import logout_token
 from portico.oauth.services.clients import ClientBook
 from portico.oauth.services.initial_tokens import InitialTokens
 from portico.oauth.types import REQUEST_URI_PREFIX, ClientPolicy, GrantType, TokenFormat
-from tests.oauth.conftest import SETTINGS
 from tests.oauth.kit import CALLBACK, FORM, VERIFIER, House, TestClient, claims_of
+from tests.oauth.opening import SETTINGS
 from tests.oauth.presenting import TOOLS, introspected, told
 
 pytestmark = pytest.mark.anyio

@@ -9,19 +9,15 @@ import pytest
 from portico.testing.sinks import HttpSink, answering
 from tests.oauth.keyed import Keyed
 from tests.oauth.kit import House
+from tests.oauth.opening import SETTINGS
 from tests.oauth.protocol.foreign_keys import Jwk, ec_key, public
-from tests.sessions.people import FAST_HASHES
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 def settings_overrides() -> dict[str, Any]:
-    return {
-        "credentials": FAST_HASHES,
-        "logging": {"access": False},
-        "outbound": {"allow_loopback": True},
-    }
+    return {**SETTINGS, "outbound": {"allow_loopback": True}}
 
 
 @pytest.mark.bar("A18-18.1")

@@ -10,8 +10,8 @@ import pytest
 from portico.testing.jobs import run_due_jobs
 from portico.testing.sinks import HttpSink
 from tests.oauth.kit import House, claims_of
+from tests.oauth.opening import SETTINGS
 from tests.oauth.presenting import verified
-from tests.sessions.people import FAST_HASHES
 
 pytestmark = pytest.mark.anyio
 
@@ -20,11 +20,7 @@ LEAVING = "https://app.example/signed-out"
 
 @pytest.fixture
 def settings_overrides() -> dict[str, Any]:
-    return {
-        "credentials": FAST_HASHES,
-        "logging": {"access": False},
-        "outbound": {"allow_loopback": True},
-    }
+    return {**SETTINGS, "outbound": {"allow_loopback": True}}
 
 
 @pytest.mark.bar("A27-27.1", "A29-29.1")
