@@ -206,17 +206,6 @@ class GrantRepository(Repository[OAuthGrant]):
         """Return living grants that came of exchanging tokens of these."""
         return await self.list_living(_GRANT.c.parent_id.in_(grant_ids))
 
-    async def list_clients_of_sessions(
-        self, session_ids: Collection[UUID]
-    ) -> Sequence[tuple[UUID, UUID, UUID]]:
-        """Return session, client and person of every grant that was given in these sessions, ended or not."""
-        query = (
-            select(_GRANT.c.session_id, _GRANT.c.client_key, _GRANT.c.user_id)
-            .where(_GRANT.c.session_id.in_(session_ids), _GRANT.c.user_id.is_not(None))
-            .distinct()
-        )
-        return [(row[0], row[1], row[2]) for row in (await self.session.execute(query)).all()]
-
     async def delete_of(self, user_id: UUID) -> None:
         """Delete everything that is known of a person's grants."""
         await self.session.execute(delete(_GRANT).where(_GRANT.c.user_id == user_id))
