@@ -6,15 +6,18 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 from sqlalchemy import select
 
-from portico.oauth.models import OAuthDevice
+from portico.core.ids import new_id
+from portico.oauth.models import OAuthClientRule, OAuthDevice
 from portico.oauth.protocol.rfc8628_device import ALPHABET
 from portico.oauth.services.grants import Grants
-from portico.oauth.types import GrantEnd
+from portico.oauth.types import ClientVerdict, GrantEnd
+from portico.testing.organizations import TestOrganizations
 from tests.oauth.keyed import Keyed, refused
 from tests.oauth.kit import House, TestClient, claims_of
 from tests.oauth.protocol.foreign_keys import ec_key
@@ -378,3 +381,49 @@ async def test_refresh_tokens_of_a_device_are_bound_to_its_key(house: House) -> 
     assert tokens["token_type"] == "DPoP"
     refused(stolen, "invalid_grant")
     assert own.status_code == 200, own.text
+
+
+async def test_the_person_says_where_the_device_works(house: House) -> None:
+    client = await television(house)
+    office = await TestOrganizations(house.runtime).make(house.people["ada"])
+    alone, there = await begin(house, client), await begin(house, client)
+
+    page = await post(house, {"user_code": there["user_code"]})
+    await answer_directly(house, alone)
+    await post(house, {**typed(there), "organization_id": str(office.id)})
+
+    assert f'<option value="{office.id}"' in page.text
+    assert "org_id" not in claims_of((await poll(house, client, alone)).json()["access_token"])
+    assert claims_of((await poll(house, client, there)).json()["access_token"])["org_id"] == str(office.id)
+
+
+def typed(waiting: Mapping[str, Any]) -> dict[str, str]:
+    return {"user_code": waiting["user_code"], "action": "approve"}
+
+
+async def test_an_organization_may_keep_the_device_out(house: House) -> None:
+    client = await television(house)
+    office = await TestOrganizations(house.runtime).make(house.people["ada"])
+    strange = await TestOrganizations(house.runtime).make(house.people["bob"])
+    await keep_out(house, client, office.id)
+    waiting = await begin(house, client)
+
+    for organization in (str(office.id), str(strange.id), "nonsense"):
+        answered = await post(house, {**typed(waiting), "organization_id": organization})
+        assert answered.status_code == 403, organization
+    refused(await poll(house, client, waiting), "authorization_pending")
+
+
+async def keep_out(house: House, client: TestClient, organization_id: UUID) -> None:
+    now = house.clock.now()
+    async with house.runtime.unit() as unit:
+        unit.session.add(
+            OAuthClientRule(
+                id=new_id(),
+                organization_id=organization_id,
+                client_key=client.key,
+                verdict=ClientVerdict.DENIED,
+                created_at=now,
+                updated_at=now,
+            )
+        )

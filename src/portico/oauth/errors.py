@@ -9,6 +9,7 @@ documents, like everywhere.
     ResourceNotFound           resource_not_found   404
     ResourceTaken              resource_taken       409
     UserCodeUnknown            user_code_unknown    410
+    ClientKeptOut              client_kept_out      403
     ClientMetadataInvalid      client_metadata_invalid  400
     ClientDescribesItself      client_describes_itself  409
     ClientHasNoSecret          client_has_no_secret     409
@@ -22,7 +23,7 @@ documents, like everywhere.
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
-from portico.core.errors import Conflict, Gone, Malformed, NotFound, PorticoError
+from portico.core.errors import Conflict, Forbidden, Gone, Malformed, NotFound, PorticoError
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 
 
@@ -87,6 +88,12 @@ class UserCodeUnknown(Gone):
     code, title = "user_code_unknown", "No device is waiting with this code"
 
 
+class ClientKeptOut(Forbidden):
+    """The organization in which the person works, or wants the client to work, does not let it in."""
+
+    code, title = "client_kept_out", "The organization does not let this application in"
+
+
 class ClientMetadataInvalid(Malformed):
     """What was said of a client does not hold together."""
 
@@ -96,7 +103,10 @@ class ClientMetadataInvalid(Malformed):
 class ClientDescribesItself(Conflict):
     """What the client is stands in its own registration or document; only what we decide of it can be changed."""
 
-    code, title = "client_describes_itself", "This application describes itself: change it where it comes from"
+    code, title = (
+        "client_describes_itself",
+        "This application describes itself: change it where it comes from",
+    )
 
 
 class ClientHasNoSecret(Conflict):

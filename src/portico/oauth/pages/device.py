@@ -5,6 +5,7 @@ asks, from where and since when, and asked whether he began this himself.
 """
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
@@ -13,14 +14,15 @@ from starlette.responses import HTMLResponse, Response
 from portico.core.errors import PorticoError
 from portico.http.access import require_principal, requires
 from portico.http.markers import without_idempotency
-from portico.oauth.pages.questions import PLAIN_WORDS
+from portico.oauth.errors import ClientKeptOut
+from portico.oauth.pages.consent import PLACE
+from portico.oauth.pages.questions import access_groups, asker_of
 from portico.oauth.permissions import OAuthPermission
-from portico.oauth.protocol.redirect_uris import host_shown
 from portico.oauth.protocol.rfc9396_authorization_details import shown_details
-from portico.oauth.services.clients import DOCUMENT_SCHEME
+from portico.oauth.services.authorizing import Choice
 from portico.oauth.services.details import DetailsBook
 from portico.oauth.services.devices import PAGE as PATH, Devices, WaitingDevice
-from portico.oauth.services.resources import IDENTITY_SCOPES, ResourceBook
+from portico.oauth.services.resources import ResourceBook
 from portico.runtime import Runtime
 from portico.web.forms import Form, FormDep
 from portico.web.rendering import render, see_other
@@ -52,7 +54,7 @@ async def take_code_or_answer(request: Request, form: FormDep) -> Response:
     try:
         match form.text("action"):
             case "approve":
-                await devices.approve(code, principal, seal=seal)
+                await devices.approve(code, principal, seal=seal, choice=_choice(form))
                 return see_other(request, f"{PATH}/approved")
             case "deny":
                 await devices.deny(code, principal, seal=seal)
@@ -81,19 +83,28 @@ def _again(request: Request, form: Form, refusal: PorticoError) -> Response:
     return response
 
 
+def _choice(form: Form) -> Choice | None:
+    """Return where the client is to work; None where the form says nothing of it.
+
+    Raises:
+        ClientKeptOut: it is no organization at all.
+    """
+    text = form.values.get(PLACE)
+    if text is None:
+        return None
+    try:
+        return Choice(UUID(text) if text else None)
+    except ValueError:
+        raise ClientKeptOut from None
+
+
 async def _described(runtime: Runtime, waiting: WaitingDevice) -> dict[str, Any]:
-    client, scopes = waiting.client, waiting.scopes
+    client = waiting.client
     book, types = runtime.get(ResourceBook), runtime.get(DetailsBook).types
     resources = [await book.find(each) for each in waiting.found.resources]
     return {
         "waiting": waiting,
-        "client": client,
-        "client_host": host_shown(client.client_id) if client.client_id.startswith(DOCUMENT_SCHEME) else None,
-        "identity": [PLAIN_WORDS[scope] for scope in scopes if scope in IDENTITY_SCOPES],
-        "resources": [
-            (each, [each.scopes[scope] for scope in scopes if scope in each.scopes])
-            for each in resources
-            if each is not None
-        ],
+        "asker": asker_of(client.client_id, client.source, client.metadata),
+        "access": access_groups(waiting.scopes, [each for each in resources if each is not None]),
         "details": [shown_details(detail, types) for detail in waiting.found.details],
     }

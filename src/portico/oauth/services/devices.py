@@ -5,10 +5,12 @@ up: those of the person who is signed in, and those of his address. Whoever was 
 that his answer is no further try.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
 from typing import Any
+from uuid import UUID
 
 from portico.audit.services import record
 from portico.audit.types import Outcome
@@ -18,18 +20,22 @@ from portico.core.context import current_request
 from portico.core.crypto import b64encode, same
 from portico.core.errors import RateLimited, Unavailable
 from portico.core.ids import new_id
+from portico.db.unit import Unit
 from portico.http.authentication import Principal
 from portico.keys.services import ensure_keys
-from portico.oauth.errors import UserCodeUnknown
+from portico.oauth.errors import ClientKeptOut, UserCodeUnknown
 from portico.oauth.pipeline.asks import Ask
+from portico.oauth.protocol.refusals import Refused
 from portico.oauth.protocol.rfc8628_device import new_user_code, read_user_code, shown_user_code
 from portico.oauth.repositories.devices import DeviceRepository, FoundDevice
+from portico.oauth.services.authorizing import Choice
 from portico.oauth.services.clients import Client, ClientBook
 from portico.oauth.services.grants import Grants, NewGrant
 from portico.oauth.services.id_tokens import purpose_of
 from portico.oauth.services.once import spend
+from portico.oauth.services.workplaces import ALONE, Workplace, Workplaces
 from portico.oauth.settings import OAuthSettings
-from portico.oauth.types import DEVICE_CODES, DeviceState, GrantType
+from portico.oauth.types import DEVICE_CODES, Admission, DeviceState, GrantType
 from portico.runtime import Runtime
 
 PAGE = "/device"
@@ -49,6 +55,10 @@ class WaitingDevice:
     seal: str = field(repr=False)
     """Tells that this person was shown this device."""
     client: Client
+    places: Sequence[Workplace]
+    """Where it may work for this person; first, alone."""
+    chosen: Workplace
+    """Where it works unless the person says otherwise: where he does, if it may."""
     found: FoundDevice = field(repr=False)
 
     @property
@@ -60,6 +70,10 @@ class WaitingDevice:
     def asked_at(self) -> datetime:
         """Return when it began to wait."""
         return self.found.created_at
+
+    def place_of(self, organization_id: UUID | None) -> Workplace | None:
+        """Return one of the places."""
+        return next((each for each in self.places if each.organization_id == organization_id), None)
 
 
 class Devices:
@@ -95,6 +109,7 @@ class Devices:
         Raises:
             RateLimited: too many tries (429).
             UserCodeUnknown: there is none (410).
+            ClientKeptOut: the organization in which the person works does not let the client in (403).
         """
         user_code = read_user_code(typed)
         expected = self._seal_of(user_code or "", principal)
@@ -106,22 +121,37 @@ class Devices:
             client = await self._runtime.get(ClientBook).find_by_key(found.client_key)
         if user_code is None or found is None or client is None or client.is_off:
             raise UserCodeUnknown
-        return WaitingDevice(user_code=shown_user_code(user_code), seal=expected, client=client, found=found)
+        places = await self._places(principal, client)
+        return WaitingDevice(
+            user_code=shown_user_code(user_code),
+            seal=expected,
+            client=client,
+            places=places,
+            chosen=_active(places, principal),
+            found=found,
+        )
 
-    async def approve(self, typed: str, principal: Principal, *, seal: str = "") -> WaitingDevice:
+    async def approve(
+        self, typed: str, principal: Principal, *, seal: str = "", choice: Choice | None = None
+    ) -> WaitingDevice:
         """The person lets the device in: it gets tokens when it asks the next time. Of two answers one counts.
 
-        The grant stands by itself: a television stays signed in when the telephone that let it in is not any more.
+        Without a choice the client works where the page would have let it. The grant stands by itself: a television
+        stays signed in when the telephone that let it in is not any more.
 
         Raises:
-            RateLimited (429), UserCodeUnknown (410).
+            RateLimited (429), UserCodeUnknown (410), ClientKeptOut (403).
         """
         waiting = await self.find_waiting(typed, principal, seal=seal)
+        place = waiting.chosen if choice is None else waiting.place_of(choice.organization_id)
+        if place is None:
+            raise ClientKeptOut
         if "openid" in waiting.scopes:
             await ensure_keys(self._runtime, [purpose_of(waiting.client)])
         now, unit = self._runtime.clock.now(), self._runtime.unit()
         async with unit:
-            grant_id = await Grants(self._runtime, unit).give(_grant(waiting, principal))
+            await self._confirm(unit, principal, waiting.client, place)
+            grant_id = await Grants(self._runtime, unit).give(_grant(waiting, principal, place))
             if failpoints.armed:
                 await failpoints.reach("oauth.device.before_decide")
             devices = DeviceRepository(unit.session)
@@ -178,6 +208,22 @@ class Devices:
                 return user_code
         raise Unavailable("There is no free code")
 
+    async def _places(self, principal: Principal, client: Client) -> Sequence[Workplace]:
+        """Return where the client may work now; where administrators want to be asked first, it may not yet."""
+        workplaces = Workplaces(self._runtime)
+        if principal.organization_id is not None:
+            active = await workplaces.of(principal, client, principal.organization_id)
+            if active is not None and active.admission is Admission.DENIED:
+                raise ClientKeptOut
+        choices = await workplaces.choices(principal, client)
+        return [each for each in choices if each.admission is Admission.ALLOWED]
+
+    async def _confirm(self, unit: Unit, principal: Principal, client: Client, place: Workplace) -> None:
+        try:
+            await Workplaces(self._runtime).confirm(unit, principal, client, place.organization_id)
+        except Refused as refused:
+            raise ClientKeptOut(refused.description) from None
+
     async def _find(self, user_code: str) -> FoundDevice | None:
         async with self._runtime.reads() as session:
             return await DeviceRepository(session).find_waiting(
@@ -199,7 +245,11 @@ class Devices:
         return b64encode(self._runtime.secret.mac(SEAL_KEY, user_code.encode() + principal.id.bytes))
 
 
-def _grant(waiting: WaitingDevice, principal: Principal) -> NewGrant:
+def _active(places: Sequence[Workplace], principal: Principal) -> Workplace:
+    return next((each for each in places if each.organization_id == principal.organization_id), ALONE)
+
+
+def _grant(waiting: WaitingDevice, principal: Principal, place: Workplace) -> NewGrant:
     context: dict[str, Any] = {"acr": f"aal{principal.aal}", "amr": list(principal.amr)}
     if principal.auth_time is not None:
         context["auth_time"] = int(principal.auth_time.timestamp())
@@ -208,7 +258,7 @@ def _grant(waiting: WaitingDevice, principal: Principal) -> NewGrant:
         kind=GrantType.DEVICE_CODE,
         scope=waiting.found.scope,
         user_id=principal.id,
-        organization_id=principal.organization_id,
+        organization_id=place.organization_id,
         is_offline=True,
         resources=waiting.found.resources,
         details=waiting.found.details,

@@ -9,6 +9,7 @@ from portico.oauth.repositories import (
     RequestRepository,
     SpentIdRepository,
 )
+from portico.oauth.repositories.devices import DeviceRepository
 from portico.oauth.repositories.tokens import OpaqueTokenRepository
 from portico.oauth.settings import OAuthSettings
 from portico.runtime import Runtime
@@ -17,6 +18,8 @@ AT_ONCE = 500
 """Rows that one transaction deletes, so that it holds nobody up."""
 A_WHILE = timedelta(hours=1)
 """How much longer than they are good things are kept, so that whoever is late hears why."""
+LONGEST_TOKEN = timedelta(hours=24)
+"""A grant without refresh tokens is nothing any more when the last access token of it is over."""
 
 type Remove = Callable[[DatabaseSession, datetime, int], Awaitable[int]]
 
@@ -25,7 +28,8 @@ async def forget_what_is_over(runtime: Runtime) -> int:
     """Delete it, some at a time; return how many rows went."""
     now = runtime.clock.now()
     gone = 0
-    for remove, before in _plan(now, now - runtime.section(OAuthSettings).keep_ended):
+    kept = max(runtime.section(OAuthSettings).keep_ended, LONGEST_TOKEN)
+    for remove, before in _plan(now, now - kept):
         went = AT_ONCE
         while went == AT_ONCE:
             async with (unit := runtime.unit()):
@@ -40,5 +44,6 @@ def _plan(now: datetime, long_ago: datetime) -> Sequence[tuple[Remove, datetime]
         (lambda session, before, limit: RequestRepository(session).remove_expired(before, limit), late),
         (lambda session, before, limit: SpentIdRepository(session).remove_expired(before, limit), late),
         (lambda session, before, limit: OpaqueTokenRepository(session).remove_expired(before, limit), late),
+        (lambda session, before, limit: DeviceRepository(session).remove_expired(before, limit), late),
         (lambda session, before, limit: GrantRepository(session).remove_ended(before, limit), long_ago),
     )
