@@ -5,11 +5,11 @@ What the edge refuses before (too large, too many) is answered like everywhere. 
 plain ASGI applications (`hot_route`), which stand before the documented route of the same path.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
+from pydantic_core import to_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -38,7 +38,6 @@ _JSON_HEADERS = (
     (b"content-type", b"application/json"),
     *((name.lower().encode(), value.encode()) for name, value in NO_STORE.items()),
 )
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 type Act = Callable[[Ask], Awaitable[Mapping[str, Any] | Response]]
 
@@ -64,7 +63,7 @@ class ProtocolJson(Response):
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.status_code = 200
         self.background = None
-        self.body = _encode(content).encode()
+        self.body = to_json(content)
         self.raw_headers = [(b"content-length", b"%d" % len(self.body)), *_JSON_HEADERS]
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from portico.http.access import public
 from portico.http.markers import open_to_clients
@@ -15,13 +16,18 @@ CACHE = "public, max-age=300"
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
 
 
-async def show_server_metadata(request: Request) -> Response:
-    """Return the document from memory, the same at every address."""
-    body, etag = await request.app.state.runtime.get(ServerMetadata).document()
-    headers = {"Cache-Control": CACHE, "ETag": etag}
-    if etag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+class ShowServerMetadata:
+    """The ASGI application behind each address of the document, which stands in memory, the same at all of them."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the document, or 304 to who has it."""
+        body, etag = await scope["app"].state.runtime.get(ServerMetadata).document()
+        headers = {"Cache-Control": CACHE, "ETag": etag}
+        if etag.encode() in dict(scope["headers"]).get(b"if-none-match", b""):
+            response = Response(status_code=304, headers=headers)
+        else:
+            response = Response(body, media_type="application/json", headers=headers)
+        await response(scope, receive, send)
 
 
 async def show_own_api(request: Request) -> Response:
@@ -36,7 +42,7 @@ router.routes.extend(
     for path in (PROTECTED_RESOURCE, PROTECTED_RESOURCE + API_PATH)
 )
 router.routes.extend(
-    declare(Route(path, show_server_metadata, methods=["GET"]), public, open_to_clients)
+    declare(Route(path, ShowServerMetadata(), methods=["GET"]), public, open_to_clients)
     for path in (
         "/.well-known/oauth-authorization-server",
         "/.well-known/openid-configuration",

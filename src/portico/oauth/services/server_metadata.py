@@ -17,7 +17,7 @@ from portico.oauth.protocol.rfc9728_protected_resources import (
 )
 from portico.oauth.services.details import DetailsBook
 from portico.oauth.services.id_tokens import PURPOSES
-from portico.oauth.services.resources import IDENTITY_SCOPES, OVER_PLATFORM, ResourceBook, own_api
+from portico.oauth.services.resources import IDENTITY_SCOPES, OVER_PLATFORM, Resource, ResourceBook, own_api
 from portico.oauth.services.token_grants import GRANTS
 from portico.oauth.settings import DynamicRegistration, OAuthSettings
 from portico.oauth.types import AuthMethod, GrantType
@@ -45,18 +45,18 @@ class ServerMetadata:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._scopes: tuple[str, ...] = ()
+        self._resources: tuple[Resource, ...] = ()
         self._body = b""
         self._etag = ""
 
     async def document(self) -> tuple[bytes, str]:
         """Return the document and its entity tag."""
-        resources = (await self._runtime.get(ResourceBook).all()).values()
-        scopes = _scopes(resource.scopes for resource in resources if not _is_own_api(resource.scopes))
-        if scopes != self._scopes or not self._body:
+        resources = tuple((await self._runtime.get(ResourceBook).all()).values())
+        if resources != self._resources or not self._body:
+            scopes = _scopes(resource.scopes for resource in resources if not _is_own_api(resource.scopes))
             self._body = json.dumps(server_metadata(self._abilities(scopes)), separators=(",", ":")).encode()
             self._etag = f'"{b64encode(hashlib.sha256(self._body).digest()[:16])}"'
-            self._scopes = scopes
+            self._resources = resources
         return self._body, self._etag
 
     def _abilities(self, scopes: tuple[str, ...]) -> Abilities:
