@@ -16,7 +16,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-amqp test-nginx faults lint format types arch bar bench e2e docs lock clean serve-env dev-env chromium
+.PHONY: help serve test test-amqp test-nginx faults lint format types arch bar bench bench-peers e2e docs lock clean serve-env dev-env chromium
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bar: dev-env ## print which promises have a test, and which have none
 
 bench: dev-env ## measure
 	@$(bin)/python -m benchmarks $(ARGS)
+
+bench-peers: dev-env ## measure other authorization servers beside ours (needs npm)
+	@$(bin)/python -m benchmarks.peers $(ARGS)
 
 e2e: dev-env chromium ## walk through the pages in a real browser
 	@exec $(bin)/python -m pytest tests/e2e -m e2e $(ARGS)

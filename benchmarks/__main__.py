@@ -58,8 +58,8 @@ def main() -> None:
     for database in options.database or ["sqlite", "postgresql"]:
         for part in [options.only] if options.only else PARTS:
             figures += PARTS[part](database, plan)
-    _print(figures)
-    _write(figures, plan)
+    print_figures(figures)
+    write_figures(figures, plan, "latest.json")
 
 
 def measure(database: str, plan: Plan) -> list[Figure]:
@@ -327,7 +327,8 @@ async def _both(port: int, me: Script, seconds: float) -> Result:
     return measured
 
 
-def _print(figures: list[Figure]) -> None:
+def print_figures(figures: list[Figure]) -> None:
+    """Print a line a figure."""
     machine = platform.processor() or platform.machine()
     print(f"\n{machine}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     for figure in figures:
@@ -336,9 +337,10 @@ def _print(figures: list[Figure]) -> None:
         print(f"{mark} {figure.database:<11} {figure.name:<52} {value:>10} {figure.unit:<6} {figure.goal}")
 
 
-def _write(figures: list[Figure], plan: Plan) -> None:
+def write_figures(figures: list[Figure], plan: Plan, name: str) -> None:
+    """Write the figures as JSON beside earlier ones."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "latest.json"
+    path = RESULTS / name
     document = {
         "plan": asdict(plan),
         "python": platform.python_version(),

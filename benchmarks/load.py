@@ -82,6 +82,7 @@ class Connection(asyncio.Protocol):
         if now < self.stop_at:
             self._send(answer)
         else:
+            self.script(self.number, answer)  # not sent: it keeps what the next round has to know
             self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:

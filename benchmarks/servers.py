@@ -83,7 +83,7 @@ def portico_server(
 ) -> Iterator[Server]:
     """Run `portico serve`, on one core if `core` is given; its log goes to a file, as in production."""
     command = [str(Path(sys.executable).parent / "portico"), "serve"]
-    with _running(command, {**environment, "PORT": "{port}"}, "/health", folder, core) as server:
+    with running(command, {**environment, "PORT": "{port}"}, "/health", folder, core) as server:
         yield server
 
 
@@ -92,14 +92,15 @@ def bare_server(folder: Path, *, core: int | None = None) -> Iterator[Server]:
     """Run the bare FastAPI route on the same kind of server."""
     options = ["--no-access-log", "--no-server-header", "--log-level", "warning", "--port", "{port}"]
     command = [sys.executable, "-m", "uvicorn", "benchmarks.bare:app", *options]
-    with _running(command, os.environ, "/bare", folder, core) as server:
+    with running(command, os.environ, "/bare", folder, core) as server:
         yield server
 
 
 @contextmanager
-def _running(
+def running(
     command: list[str], environment: Mapping[str, str], probe: str, folder: Path, core: int | None
 ) -> Iterator[Server]:
+    """Run a server on a free port, which stands as `{port}` in its command and environment, until `probe` answers."""
     port = _free_port()
     command = [part.replace("{port}", str(port)) for part in command]
     environment = {name: value.replace("{port}", str(port)) for name, value in environment.items()}
