@@ -1,6 +1,6 @@
 """SQL of grants. One UPDATE decides which of several who show a code is the first (RFC 6749, section 4.1.2)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -217,8 +217,7 @@ class GrantRepository(Repository[OAuthGrant]):
             .where(_FAMILY.c.grant_id == _GRANT.c.id, _FAMILY.c.ended_at.is_(None))
             .exists()
         )
-        fetched = or_(_GRANT.c.code_expires_at.is_(None), _GRANT.c.code_expires_at < before)
-        unused = and_(fetched, ~has_family, _GRANT.c.created_at < before)
+        unused = and_(_GRANT.c.code_expires_at < before, ~has_family, _GRANT.c.created_at < before)
         oldest = select(_GRANT.c.id).where(or_(_GRANT.c.ended_at < before, unused)).limit(limit)
         statement = delete(_GRANT).where(_GRANT.c.id.in_(oldest)).returning(_GRANT.c.id)
         return len((await self.session.execute(statement)).all())
