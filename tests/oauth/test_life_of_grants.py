@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from portico.access.services import TenantGrants, Tenants
+from portico.credentials.events import PasswordChanged
+from portico.messaging import EventBus
 from portico.sessions.services import Sessions
 from portico.sessions.types import SessionEnd
 from portico.users.services import Users
@@ -84,6 +86,20 @@ async def test_offline_access_outlives_the_session(house: House) -> None:
     await sign_out(house)
 
     assert (await house.refreshed(client, tokens["refresh_token"])).status_code == 200
+
+
+async def test_a_new_password_ends_everything_also_where_no_session_is_left(house: House) -> None:
+    client = await house.public_client()
+    tokens = await house.tokens(client, scope="openid offline_access", prompt="consent")
+    waiting = await house.authorize(client, scope="openid offline_access", prompt="consent")
+    await sign_out(house)
+
+    async with (unit := house.runtime.unit()):
+        changed = PasswordChanged(at=house.clock.now(), user_id=house.people["ada"].id)
+        await house.runtime.get(EventBus).emit(changed, unit)
+
+    assert (await house.refreshed(client, tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await house.exchanged(client, waiting)).json()["error"] == "invalid_grant"
 
 
 async def test_leaving_an_organization_ends_what_acts_in_it(house: House) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from portico.access.events import OrganizationRolesChanged
 from portico.access.types import OrganizationRole, PlatformRole
+from portico.credentials.events import PasswordChanged
 from portico.feature import AccountSection, Feature
 from portico.http.challenges import ResourceMetadata
 from portico.messaging import on
@@ -47,6 +48,7 @@ from portico.oauth.services.trusted_issuers import TrustedIssuers
 from portico.oauth.services.userinfo import UserInfo
 from portico.oauth.settings import OAuthSettings
 from portico.oauth.subscribers import (
+    end_grants_after_password_change,
     end_grants_of_closed_account,
     end_grants_of_left_organization,
     end_grants_of_sessions,
@@ -132,6 +134,7 @@ def oauth_feature() -> Feature:
         subscribers=[
             on(SessionsRevoked, end_grants_of_sessions),
             on(SessionsRevoked, tell_clients_of_sessions),
+            on(PasswordChanged, end_grants_after_password_change),
             on(UserDeactivated, end_grants_of_closed_account),
             on(UserDeleted, end_grants_of_closed_account),
             on(UserClaimed, end_grants_of_closed_account),

@@ -1,6 +1,7 @@
 """What the authorization server does when it hears of others' acts. All of it in the transaction of the act itself."""
 
 from portico.access.events import OrganizationRolesChanged
+from portico.credentials.events import PasswordChanged
 from portico.db.unit import Unit
 from portico.messaging import Jobs
 from portico.oauth.jobs import tell_signed_out
@@ -12,17 +13,25 @@ from portico.sessions.events import SessionsRevoked
 from portico.sessions.types import SessionEnd
 from portico.users.events import UserClaimed, UserDeactivated, UserDeleted
 
-ENDS_EVERYTHING = frozenset({SessionEnd.PASSWORD_CHANGED, SessionEnd.REPLAYED})
-"""Somebody else may have had the account: whatever he connected is disconnected, too."""
-
 
 async def end_grants_of_sessions(event: SessionsRevoked, unit: Unit, runtime: Runtime) -> None:
-    """End what was granted in sessions that are over, without `offline_access` (OIDC Core 1.0, section 11)."""
+    """End what was granted in sessions that are over, without `offline_access` (OIDC Core 1.0, section 11).
+
+    Where a session's token came twice, somebody else may have had the account: whatever he connected goes, too.
+    """
     grants = Grants(runtime, unit)
-    if event.reason in ENDS_EVERYTHING:
+    if event.reason is SessionEnd.REPLAYED:
         await grants.end_of_person(event.user_id, GrantEnd.SIGNED_OUT)
         return
     await grants.end_of_sessions(event.session_ids, GrantEnd.SIGNED_OUT)
+
+
+async def end_grants_after_password_change(event: PasswordChanged, unit: Unit, runtime: Runtime) -> None:
+    """End everything that was granted before: who knew the old password may have connected it.
+
+    Not by way of the sessions that end with it: there may be none, and what has `offline_access` lives without one.
+    """
+    await Grants(runtime, unit).end_of_person(event.user_id, GrantEnd.SIGNED_OUT)
 
 
 async def tell_clients_of_sessions(event: SessionsRevoked, unit: Unit, runtime: Runtime) -> None:
