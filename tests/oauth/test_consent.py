@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -445,3 +446,13 @@ async def test_who_acts_in_anothers_name_connects_nothing(house: House, eva: str
     assert asked.status_code == 400
     assert "connects applications in another's name" in words_of(asked)
     assert page.status_code == 403
+
+
+async def test_who_was_signed_out_meanwhile_signs_in_and_comes_back(house: House) -> None:
+    asked = await house.ask(await house.client())
+    there = asked.headers["location"]
+
+    led = await house.get(there, None, Accept="text/html")
+
+    assert led.status_code == 303
+    assert parse_qs(urlsplit(led.headers["location"]).query)["next"] == [there]

@@ -12,6 +12,8 @@ WORDS: Final[Mapping[str, str]] = {
     "session:self:list": mark("See where you are signed in"),
     "alert:self:list": mark("See the security alerts of your account"),
     "api_key:self:list": mark("See your API keys"),
+    "oauth:self:read": mark("See the applications that you connected"),
+    "oauth:self:revoke": mark("Disconnect applications"),
     "organization:self:list": mark("See to which organizations you belong"),
     "organization:self:create": mark("Make organizations in your name"),
     "organization:self:join": mark("Join organizations in your name"),

@@ -5,12 +5,16 @@ from typing import Final
 
 _PROGRAMS: Final = ("/api/", "/.well-known/", "/health/", "/oauth/", "/_assets/", "/openapi.json", "/metrics")
 _EXACTLY: Final = frozenset({"/api", "/health", "/oauth", "/.well-known"})
+_PEOPLE: Final = frozenset(
+    {"/oauth/authorize", "/oauth/resume", "/oauth/consent", "/oauth/logout", "/oauth/logout/confirm"}
+)
+"""Where browsers are led between the endpoints of the protocol."""
 _HEALTH: Final = "/health"
 
 
 def is_program_path(path: str) -> bool:
     """Tell whether programs ask for the path: no redirect to another host, no HTML."""
-    return path.startswith(_PROGRAMS) or path in _EXACTLY
+    return (path.startswith(_PROGRAMS) and path not in _PEOPLE) or path in _EXACTLY
 
 
 def is_health_path(path: str) -> bool:

@@ -80,9 +80,7 @@ class ProblemPages:
     async def render(self, request: Request, problem: Problem) -> Response:
         """Return the page for a refusal; whoever must sign in first is led there and back again."""
         if problem.status == 401:
-            # What was posted is lost; the page that showed the form is the place to come back to.
-            back = safe_next(request.url.path)
-            return see_other(request, f"{LOGIN}?{urlencode({'next': back})}")
+            return see_other(request, f"{LOGIN}?{urlencode({'next': _way_back(request)})}")
         is_fault = problem.status >= 500
         return render(
             request,
@@ -93,3 +91,9 @@ class ProblemPages:
             way_out="/" if find_principal(request) is None else HOME,
             request_id=current_request().request_id if is_fault else None,
         )
+
+
+def _way_back(request: Request) -> str:
+    """Return the page that was asked for; of a form that was posted, which is lost, the one that showed it."""
+    query = request.url.query if request.method == "GET" else ""
+    return safe_next(f"{request.url.path}?{query}" if query else request.url.path)
