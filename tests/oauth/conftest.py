@@ -49,7 +49,7 @@ async def lasting_house(
 ) -> AsyncIterator[House]:
     """Return a house for a whole module, whose tests register a client each and leave the others' alone.
 
-    The module may say more by `LASTING_OAUTH` and `LASTING_HTTP` (settings), and `LASTING_FEATURES`.
+    The module may say more by `LASTING_OAUTH`, `LASTING_HTTP`, `LASTING_OUTBOUND` (settings), `LASTING_FEATURES`.
     """
     said = request.module
     async with open_house(
@@ -57,6 +57,7 @@ async def lasting_house(
         tmp_path_factory.mktemp("data"),
         oauth=getattr(said, "LASTING_OAUTH", {}),
         http=getattr(said, "LASTING_HTTP", {}),
+        outbound=getattr(said, "LASTING_OUTBOUND", {}),
         features=getattr(said, "LASTING_FEATURES", ()),
     ) as house:
         for name in ("ada", "bob"):

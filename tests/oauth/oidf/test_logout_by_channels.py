@@ -2,25 +2,28 @@
 
 import html
 import re
-from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from portico.testing.jobs import run_due_jobs
 from portico.testing.sinks import HttpSink
+from tests.integration.ground import enter
 from tests.oauth.kit import House, claims_of
-from tests.oauth.opening import SETTINGS
 from tests.oauth.presenting import verified
 
 pytestmark = pytest.mark.anyio
 
 LEAVING = "https://app.example/signed-out"
+LASTING_OUTBOUND = {"allow_loopback": True}
 
 
 @pytest.fixture
-def settings_overrides() -> dict[str, Any]:
-    return {**SETTINGS, "outbound": {"allow_loopback": True}}
+async def house(lasting_house: House) -> House:
+    """The house of the module; everybody is signed in anew."""
+    for name, person in list(lasting_house.people.items()):
+        lasting_house.people[name] = await enter(lasting_house.runtime, person.account)
+    return lasting_house
 
 
 @pytest.mark.bar("A27-27.1", "A29-29.1")
