@@ -25,6 +25,7 @@ class Runtime:
     clock: Clock = field(default_factory=SystemClock)
     entropy: Entropy = field(default_factory=SystemEntropy)
     provided: dict[type, object] = field(default_factory=dict)
+    _sections: dict[type, FeatureSettings] = field(default_factory=dict, init=False, repr=False)
 
     def unit(self, organization_id: UUID | None = None) -> Unit:
         """Return a new unit of work, not yet open; with an organization it may touch its rows of scoped tables."""
@@ -36,8 +37,11 @@ class Runtime:
         return Reads(self.database)
 
     def section[T: FeatureSettings](self, kind: type[T]) -> T:
-        """Return a feature's settings."""
-        return self.settings.section(kind)
+        """Return a feature's settings; kept here, because they are asked for several times a request."""
+        found = self._sections.get(kind)
+        if found is None:
+            found = self._sections[kind] = self.settings.section(kind)
+        return found  # type: ignore[return-value]  # kept under its own type
 
     def provide[T](self, kind: type[T], instance: T) -> None:
         """Offer `instance` to whoever asks for `kind`; the last one offered wins."""
