@@ -72,6 +72,15 @@ FIELDS = {
     "/account/api-keys": {"name": "Evil", "password": PASSWORD},
     "/account/api-keys/rotate": {"key_id": "0" * 32, "password": PASSWORD},
     "/account/api-keys/revoke": {"key_id": "0" * 32},
+    "/account/applications/disconnect": {"client_key": "0" * 32},
+    "/account/organizations/{organization_id}/applications": {"default": "allow"},
+    "/account/organizations/{organization_id}/applications/rule": {
+        "client_key": "0" * 32,
+        "verdict": "allowed",
+    },
+    "/device": {"user_code": "BCDF-GHJK", "action": "approve", "seal": "x"},
+    "/oauth/consent": {"ticket": "ppr_x", "action": "approve"},
+    "/oauth/logout/confirm": {},
 }
 
 FOREIGN: list[Mapping[str, str]] = [
