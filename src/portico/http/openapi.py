@@ -105,7 +105,8 @@ def _shared_responses(paths: dict[str, Any]) -> dict[str, Any]:
     shared: dict[str, Any] = {}
     for responses in [operation["responses"] for path in paths.values() for operation in path.values()]:
         for status, response in responses.items():
-            examples = response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+            content = response.get("content", {})
+            examples = content[MEDIA_TYPE].get("examples", {}) if content.keys() == {MEDIA_TYPE} else {}
             name = f"{status}_{'_or_'.join(sorted(examples))}"
             if examples and shared.setdefault(name, response) == response:
                 responses[status] = {"$ref": f"#/components/responses/{name}"}
@@ -121,9 +122,12 @@ def _operations(app: FastAPI) -> Iterator[tuple[RouteEntry, str]]:
 
 def _complete(operation: dict[str, Any], entry: RouteEntry, method: str) -> None:
     responses: dict[str, Any] = operation.setdefault("responses", {})
+    is_validated = "422" in responses
     if _is_fastapis(responses.get("422")):
         del responses["422"]
-    for status, described in describes(*_errors(operation, entry, method)).items():
+    if is_validated:
+        _merge(responses, "422", describes(Invalid)[422])
+    for status, described in describes(*_errors(entry, method)).items():
         _merge(responses, str(status), described)
     responses.setdefault("default", describes(InternalError)[500])
     for status in REFUSAL_HEADERS.keys() & responses.keys():
@@ -142,7 +146,7 @@ def _complete(operation: dict[str, Any], entry: RouteEntry, method: str) -> None
     operation["x-rate-limit"] = entry.class_for(method).value
 
 
-def _errors(operation: dict[str, Any], entry: RouteEntry, method: str) -> Iterator[type[PorticoError]]:
+def _errors(entry: RouteEntry, method: str) -> Iterator[type[PorticoError]]:
     """Yield what the floor itself may answer on this route."""
     yield MalformedRequest
     yield HostRefused
@@ -154,8 +158,6 @@ def _errors(operation: dict[str, Any], entry: RouteEntry, method: str) -> Iterat
         yield NotPermitted
     if "{" in entry.path:
         yield NotFound
-    if operation.get("parameters") or operation.get("requestBody"):
-        yield Invalid
     if entry.takes is BodyKind.JSON:
         yield MalformedJson
     if entry.takes is BodyKind.FORM:
@@ -164,8 +166,9 @@ def _errors(operation: dict[str, Any], entry: RouteEntry, method: str) -> Iterat
         yield UnsupportedMediaType
     if method not in SAFE_METHODS:
         yield TooLarge
-        yield OriginRefused
-        yield CsrfTokenInvalid
+        if not entry.is_open_to_clients:
+            yield OriginRefused
+            yield CsrfTokenInvalid
         if entry.keeps_answers:
             yield IdempotencyKeyInvalid
             yield IdempotencyInProgress

@@ -33,7 +33,10 @@ from portico.oauth.routes.pushed_requests import router as pushing_routes
 from portico.oauth.routes.registration import router as registration_routes
 from portico.oauth.routes.revocation import router as revocation_routes
 from portico.oauth.routes.token import router as token_routes
-from portico.oauth.routes.userinfo import hot_router as userinfo_routes
+from portico.oauth.routes.userinfo import (
+    hot_router as userinfo_hot_routes,
+    router as userinfo_routes,
+)
 from portico.oauth.services.api_callers import ApiCallers
 from portico.oauth.services.client_documents import ClientDocuments
 from portico.oauth.services.client_keys import ClientKeys
@@ -115,6 +118,7 @@ def oauth_feature() -> Feature:
             token_routes,
             revocation_routes,
             introspection_routes,
+            userinfo_hot_routes,
             userinfo_routes,
             logout_routes,
             registration_routes,

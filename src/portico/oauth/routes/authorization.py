@@ -17,6 +17,7 @@ from portico.oauth.pages.answers import decided, not_sent_back
 from portico.oauth.pipeline.parameters import Parameters
 from portico.oauth.protocol.refusals import Refused
 from portico.oauth.routes.answering import MAX_BODY, read_form, transport_of
+from portico.oauth.routes.descriptions import OF_AUTHORIZATION, leads_on, takes_form, takes_query
 from portico.oauth.services.authorizing import Authorizing, NotSentBack
 
 router = APIRouter(
@@ -27,7 +28,13 @@ AUTHORIZE = "/oauth/authorize"
 RESUME = "/oauth/resume"
 
 
-@router.get(AUTHORIZE, summary="Ask a person to let a client in", response_class=HTMLResponse)
+@router.get(
+    AUTHORIZE,
+    summary="Ask a person to let a client in",
+    response_class=HTMLResponse,
+    responses=leads_on(shows="A form that posts itself to the client."),
+    openapi_extra=takes_query("client_id", "request_uri", *OF_AUTHORIZATION),
+)
 async def authorize(request: Request) -> Response:
     """Take an authorization request; the answer is a redirect to the client, to sign-in, to consent, or a page."""
     try:
@@ -45,7 +52,10 @@ async def authorize(request: Request) -> Response:
     AUTHORIZE,
     summary="Ask a person to let a client in, by a form",
     dependencies=[Depends(open_to_forms)],
-    response_class=HTMLResponse,
+    status_code=303,
+    response_class=Response,
+    responses=leads_on(),
+    openapi_extra=takes_form("client_id", "request_uri", *OF_AUTHORIZATION),
 )
 async def authorize_by_form(request: Request) -> Response:
     """Take an authorization request as a form (OpenID Connect Core 1.0, section 3.1.2.1)."""

@@ -11,6 +11,7 @@ from portico.http.access import public
 from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.pipeline.asks import Ask, Endpoint
 from portico.oauth.routes.answering import MAX_BODY, NO_STORE, answer, hot_route
+from portico.oauth.routes.descriptions import OF_CLIENT, TOLD_OF_TOKEN, answers_json, takes_form
 from portico.oauth.services.introspecting import JWT_MEDIA_TYPE, introspect, signed, wants_jwt
 
 PATH = "/oauth/introspect"
@@ -37,7 +38,12 @@ router = APIRouter(
 router.routes.append(hot_route(PATH, Endpoint.INTROSPECT, _introspect))
 
 
-@router.post(PATH, summary="Ask what a token is worth")
+@router.post(
+    PATH,
+    summary="Ask what a token is worth",
+    responses=answers_json(TOLD_OF_TOKEN, 400, 401, other=JWT_MEDIA_TYPE),
+    openapi_extra=takes_form("token", "token_type_hint", *OF_CLIENT, required=["token"]),
+)
 async def tell_of_token(request: Request) -> Response:
     """Take a form with `token`; answer JSON, or a signed JWT to whoever accepts one."""
     return await answer(request, Endpoint.INTROSPECT, _introspect)

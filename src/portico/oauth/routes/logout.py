@@ -16,6 +16,7 @@ from portico.oauth.pages.logout import LOGOUT, gone, no_farewell, question
 from portico.oauth.pipeline.parameters import Parameters
 from portico.oauth.protocol.refusals import Refused
 from portico.oauth.routes.answering import MAX_BODY, read_form
+from portico.oauth.routes.descriptions import OF_LOGOUT, leads_on, takes_form, takes_query
 from portico.oauth.services.logging_out import LoggingOut, session_of
 
 router = APIRouter(
@@ -24,7 +25,13 @@ router = APIRouter(
 )
 
 
-@router.get(LOGOUT, summary="Sign a person out", response_class=HTMLResponse)
+@router.get(
+    LOGOUT,
+    summary="Sign a person out",
+    response_class=HTMLResponse,
+    responses=leads_on(shows="Asks whether to sign out, or says that it is done."),
+    openapi_extra=takes_query(*OF_LOGOUT),
+)
 async def log_out(request: Request) -> Response:
     """Sign out whom the hint means, and go back to the client; ask, where it means nobody for sure."""
     logging_out = LoggingOut(request.app.state.runtime)
@@ -45,7 +52,10 @@ async def log_out(request: Request) -> Response:
     LOGOUT,
     summary="Sign a person out, by a form",
     dependencies=[Depends(open_to_clients)],
-    response_class=HTMLResponse,
+    status_code=303,
+    response_class=Response,
+    responses=leads_on(),
+    openapi_extra=takes_form(*OF_LOGOUT),
 )
 async def log_out_by_form(request: Request) -> Response:
     """Take the request as a form; it goes on in the address, where the browser adds its cookie."""

@@ -8,6 +8,7 @@ from portico.http.access import public
 from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.pipeline.asks import Ask, Endpoint
 from portico.oauth.routes.answering import MAX_BODY, NO_STORE, answer
+from portico.oauth.routes.descriptions import OF_AUTHORIZATION, OF_CLIENT, PUSHED, answers_json, takes_form
 from portico.oauth.services.pushing import push_request
 
 CREATED = 201
@@ -23,7 +24,13 @@ router = APIRouter(
 )
 
 
-@router.post("/oauth/par", summary="Push an authorization request", status_code=CREATED)
+@router.post(
+    "/oauth/par",
+    summary="Push an authorization request",
+    status_code=CREATED,
+    responses=answers_json(PUSHED, 400, 401, status=CREATED),
+    openapi_extra=takes_form(*OF_AUTHORIZATION, *OF_CLIENT),
+)
 async def push(request: Request) -> Response:
     """Take the parameters of an authorization request from the client itself; answer a `request_uri` for them."""
     return await answer(request, Endpoint.PUSHED, _push)

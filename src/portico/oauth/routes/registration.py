@@ -15,6 +15,12 @@ from portico.oauth.protocol.json_objects import NotJson, read_json_object
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc7591_registration import as_document
 from portico.oauth.routes.answering import NO_STORE, refusal_response
+from portico.oauth.routes.descriptions import (
+    answers_json,
+    of_client,
+    registration_schema,
+    takes_metadata,
+)
 from portico.oauth.services.registering import Registering, Registration
 from portico.runtime import Runtime
 
@@ -32,7 +38,13 @@ router = APIRouter(
 )
 
 
-@router.post(REGISTER, status_code=201, summary="Register a client")
+@router.post(
+    REGISTER,
+    status_code=201,
+    summary="Register a client",
+    responses=answers_json(registration_schema(), 400, 401, 403, status=201),
+    openapi_extra=takes_metadata(),
+)
 async def register_client(request: Request) -> Response:
     """Take metadata as JSON, answer what was registered; errors have the shape of RFC 7591, section 3.2.2."""
 
@@ -43,7 +55,12 @@ async def register_client(request: Request) -> Response:
     return await _answered(request, register)
 
 
-@router.get(REGISTER + "/{client_id}", summary="See a registration")
+@router.get(
+    REGISTER + "/{client_id}",
+    summary="See a registration",
+    responses=answers_json(registration_schema(), 401),
+    openapi_extra=of_client(),
+)
 async def show_registration(request: Request) -> Response:
     """Answer what is registered to whoever has the registration access token."""
 
@@ -54,7 +71,12 @@ async def show_registration(request: Request) -> Response:
     return await _answered(request, show)
 
 
-@router.put(REGISTER + "/{client_id}", summary="Replace a registration")
+@router.put(
+    REGISTER + "/{client_id}",
+    summary="Replace a registration",
+    responses=answers_json(registration_schema(), 400, 401),
+    openapi_extra=takes_metadata(of_registered=True),
+)
 async def change_registration(request: Request) -> Response:
     """Take all metadata anew; what is left out is gone."""
 
@@ -66,7 +88,13 @@ async def change_registration(request: Request) -> Response:
     return await _answered(request, change)
 
 
-@router.delete(REGISTER + "/{client_id}", status_code=204, summary="Delete a registration")
+@router.delete(
+    REGISTER + "/{client_id}",
+    status_code=204,
+    summary="Delete a registration",
+    responses=answers_json(None, 401, status=204),
+    openapi_extra=of_client(),
+)
 async def delete_registration(request: Request) -> Response:
     """Delete the client; all that was granted to it ends."""
 

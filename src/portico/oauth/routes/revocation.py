@@ -8,6 +8,7 @@ from portico.http.access import public
 from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.pipeline.asks import Ask, Endpoint
 from portico.oauth.routes.answering import MAX_BODY, NO_STORE, answer
+from portico.oauth.routes.descriptions import OF_CLIENT, answers_json, takes_form
 from portico.oauth.services.revoking import revoke_token
 
 router = APIRouter(
@@ -21,7 +22,12 @@ router = APIRouter(
 )
 
 
-@router.post("/oauth/revoke", summary="Give a token back")
+@router.post(
+    "/oauth/revoke",
+    summary="Give a token back",
+    responses=answers_json(None, 400, 401),
+    openapi_extra=takes_form("token", "token_type_hint", *OF_CLIENT, required=["token"]),
+)
 async def give_token_back(request: Request) -> Response:
     """Take a form with `token`; the answer is 200 and empty, whatever the token was (RFC 7009, section 2.2)."""
     return await answer(request, Endpoint.REVOKE, _revoke)

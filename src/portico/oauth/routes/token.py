@@ -11,6 +11,7 @@ from portico.http.markers import body_limit, open_to_clients, without_idempotenc
 from portico.oauth.pipeline.asks import Ask, Endpoint
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.routes.answering import MAX_BODY, answer, hot_route
+from portico.oauth.routes.descriptions import OF_CLIENT, OF_TOKENS, TOKENS, answers_json, takes_form
 from portico.oauth.services.token_grants import GRANTS
 from portico.oauth.types import GrantType
 
@@ -38,7 +39,12 @@ router = APIRouter(
 router.routes.append(hot_route(PATH, Endpoint.TOKEN, _issue))
 
 
-@router.post(PATH, summary="Exchange a grant for tokens")
+@router.post(
+    PATH,
+    summary="Exchange a grant for tokens",
+    responses=answers_json(TOKENS, 400, 401),
+    openapi_extra=takes_form(*OF_TOKENS, *OF_CLIENT, required=["grant_type"]),
+)
 async def issue_tokens(request: Request) -> Response:
     """Take a form with `grant_type`, answer tokens as JSON, or an error in the shape of RFC 6749, section 5.2."""
     return await answer(request, Endpoint.TOKEN, _issue)

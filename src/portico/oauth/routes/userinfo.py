@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 import structlog
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -20,6 +20,7 @@ from portico.oauth.pipeline.parameters import Parameters
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc9449_dpop import ALGORITHMS
 from portico.oauth.routes.answering import FORM, MAX_BODY, NO_STORE, transport_of
+from portico.oauth.routes.descriptions import PERSON, answers_json, takes_form
 from portico.oauth.services.userinfo import ShownToken, UserInfo
 
 PATH = "/oauth/userinfo"
@@ -116,3 +117,38 @@ hot_router.routes.append(
         body_limit(MAX_BODY),
     )
 )
+
+
+router = APIRouter(
+    tags=["oauth"],
+    dependencies=[
+        Depends(public),
+        Depends(open_to_clients),
+        Depends(without_idempotency),
+        Depends(body_limit(MAX_BODY)),
+    ],
+)
+RESPONSES: Final = {
+    **answers_json(PERSON, 400, 403, other="application/jwt"),
+    UNAUTHORIZED: {"description": "No token, or none that is good: `WWW-Authenticate` says what is wrong."},
+}
+
+
+@router.get(PATH, summary="See the claims of a person", responses=RESPONSES)
+async def show_person(request: Request) -> Response:
+    """Answer what the access token in the `Authorization` header lets its holder know.
+
+    Documents the route; `hot_router` stands before it and answers.
+    """
+    return await tell_of_person(request)
+
+
+@router.post(
+    PATH,
+    summary="See the claims of a person, by a form",
+    responses=RESPONSES,
+    openapi_extra=takes_form("access_token"),
+)
+async def show_person_by_form(request: Request) -> Response:
+    """The same; the token may stand in the form (RFC 6750, section 2.2)."""
+    return await tell_of_person(request)
