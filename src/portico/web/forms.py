@@ -67,6 +67,17 @@ class Form:
         except ValidationError as error:
             raise Invalid(errors=faults_of(error)) from None
 
+    def only(self, *names: str) -> Self:
+        """Return the form, if it has no other fields: for pages that read field by field.
+
+        Raises:
+            Invalid: with a fault for each field that the form does not have (422).
+        """
+        strange = [name for name in self.values if name not in MACHINERY and name not in names]
+        if strange:
+            raise Invalid(errors=[FieldFault("extra_forbidden", NOT_VALID, name) for name in strange])
+        return self
+
     def refused(self, refusal: PorticoError) -> Self:
         """Return the form as it is shown again."""
         return replace(self, refusal=refusal)

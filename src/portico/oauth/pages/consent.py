@@ -59,6 +59,7 @@ async def answer_question(request: Request, form: FormDep) -> Response:
     `organization_id` says where the client works: empty for nowhere but in the person's own name; left out for what
     the page had chosen.
     """
+    form.only("ticket", "action", PLACE)
     authorizing = Authorizing(request.app.state.runtime)
     ticket, principal, transport = form.text("ticket"), require_principal(request), transport_of(request)
     try:

@@ -52,6 +52,7 @@ async def take_code_or_answer(request: Request, form: FormDep) -> Response:
     devices, principal = Devices(runtime), require_principal(request)
     code, seal = form.text("user_code"), form.text("seal")
     try:
+        form.only("user_code", "seal", "action", PLACE)
         match form.text("action"):
             case "approve":
                 await devices.approve(code, principal, seal=seal, choice=_choice(form))

@@ -39,6 +39,7 @@ router = APIRouter(
 @router.post(CONFIRM)
 async def confirm(request: Request, form: FormDep) -> Response:
     """Sign out; on to the client only if what it asked for is still good."""
+    form.only(*REPEATED)
     logging_out = LoggingOut(request.app.state.runtime)
     principal, return_to = find_principal(request), None
     try:
