@@ -231,6 +231,7 @@ class TestAnswers:
         late = await answer(house, page)
 
         assert late.status_code == 400
+        assert late.headers["referrer-policy"] == "no-referrer"
         assert "You have answered it already" in words_of(late)
 
     async def test_a_tab_that_was_left_open_says_what_to_do(self, house: House) -> None:
