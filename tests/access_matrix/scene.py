@@ -25,12 +25,20 @@ from portico.credentials.passwords import Passwords
 from portico.credentials.services import RegistrationTokens, issue_setup_link
 from portico.http.authentication import CredentialKind, Principal
 from portico.http.csrf import token_for
+from portico.oauth.pipeline.asks import Transport
+from portico.oauth.pipeline.parameters import Parameters
 from portico.oauth.protocol.rfc7591_registration import ClientMetadata
+from portico.oauth.protocol.rfc8628_device import new_user_code
+from portico.oauth.repositories.devices import DeviceRepository
+from portico.oauth.services.authorizing import Authorizing, SignInNeeded
 from portico.oauth.services.client_administration import ClientAdministration, ClientWish
 from portico.oauth.services.client_registry import ClientRegistry
+from portico.oauth.services.clients import ClientBook
+from portico.oauth.services.devices import USER_CODE_KEY
+from portico.oauth.services.grants import Grants as ClientGrants, NewGrant
 from portico.oauth.services.initial_tokens import InitialTokens
 from portico.oauth.services.resource_administration import ResourceAdministration
-from portico.oauth.types import ClientKind, ClientSource
+from portico.oauth.types import ClientKind, ClientSource, DeviceState, GrantType
 from portico.organizations.domain_names import record_value
 from portico.organizations.models import Invitation
 from portico.organizations.resolving import Resolver
@@ -69,6 +77,8 @@ OF_ORGANIZATIONS = (
     "$invitation",
     "$offer",
     "$domain",
+    "/oauth/connections/",
+    "$connected",
 )
 """What a route or a body speaks of that only an organization of Ada's, or a key of hers, makes good."""
 BY_KEY = frozenset({"key", "narrow"})
@@ -96,6 +106,7 @@ class Belongings:
     """Its secret."""
     domain_id: str
     client_key: str
+    """Of a client of her organization, which she has connected there."""
     secret_id: str
     alert_id: str
     """About her account, in her organization."""
@@ -232,8 +243,9 @@ class Scene:
             "job_id": str(uuid4()),
             "mail_id": str(uuid4()),
             "name": "nothing.css",
+            "path": "tenant",
         }
-        return template.format(**ids)
+        return template.replace(":path}", "}").format(**ids)
 
     async def request(self, row: Row, column: str) -> httpx2.Request:
         """Return the request of one cell; a dead or missing credential comes with the body that would have worked."""
@@ -281,6 +293,9 @@ class Scene:
             "$organization_key": lambda: _just(self._owned().organization_key_id),
             "$service_account": lambda: _just(self._owned().service_account_id),
             "$client": lambda: _just(self.client_id),
+            "$connected": lambda: _just(self._owned().client_key),
+            "$ticket": self._ticket,
+            "$user_code": self._user_code,
             "$url": lambda: _just(f"https://files{next(NAMES)}.example.com/"),
             "$refresh": lambda: _just(ada.refresh_token),
             "$verify": lambda: self._one_time(TokenPurpose.VERIFY_EMAIL, ada),
@@ -300,7 +315,8 @@ class Scene:
         return self.belongings.organization_key_id if of_organization else self.belongings.own_key_id
 
     def _client_in(self, template: str) -> dict[str, str]:
-        if self.belongings is not None and "/organizations/" in template:
+        is_theirs = "/organizations/" in template or "/connections/" in template
+        if self.belongings is not None and is_theirs:
             return {"client_key": self.belongings.client_key, "secret_id": self.belongings.secret_id}
         return {"client_key": self.client_key, "secret_id": self.secret_id}
 
@@ -398,6 +414,7 @@ class Scene:
         invitation_id, _ = await self._invitation(where, ada.id, f"person{next(NAMES)}@example.net")
         offer_id, offer = await self._offer(ada.account)
         client_key, secret_id = await self._client(where)
+        await self._connect(client_key, where)
         by_key = {
             "key": _bearer(str((await self._key(wide)).text)),
             "narrow": _bearer(str((await self._key(narrow)).text)),
@@ -424,6 +441,54 @@ class Scene:
     async def _key(self, new: NewKey) -> IssuedKey:
         keys = ApiKeys(self.runtime, self.runtime.unit())
         return await keys.create_for_person(self.people["ada"].id, new, actor=None)
+
+    async def _connect(self, client_key: str, where: OrganizationId) -> None:
+        """Let a client act in Ada's name in an organization."""
+        client = await self.runtime.get(ClientBook).find_by_key(UUID(client_key))
+        assert client is not None
+        new = NewGrant(
+            client=client,
+            kind=GrantType.AUTHORIZATION_CODE,
+            scope="openid",
+            user_id=self.people["ada"].id,
+            organization_id=where,
+            is_offline=True,
+        )
+        await ClientGrants(self.runtime, self.runtime.unit()).give(new)
+
+    async def _ticket(self) -> str:
+        """Return what an authorization request waits under until somebody has signed in."""
+        given = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": "https://app.example/cb",
+            "code_challenge": "A" * 43,
+            "code_challenge_method": "S256",
+        }
+        arrived = Transport(method="GET", url=f"{self.origin}/oauth/authorize")
+        outcome = await Authorizing(self.runtime).begin(Parameters(given.items()), None, arrived)
+        assert isinstance(outcome, SignInNeeded)
+        return outcome.ticket
+
+    async def _user_code(self) -> str:
+        """Let a device wait, and return the code that it shows."""
+        user_code, now = new_user_code(self.runtime.entropy), self.runtime.clock.now()
+        row = {
+            "id": new_id(),
+            "client_key": UUID(self.client_key),
+            "device_hash": bytes(24) + next(NAMES).to_bytes(8),
+            "user_code_hash": self.runtime.secret.mac(USER_CODE_KEY, user_code.encode()),
+            "state": DeviceState.PENDING,
+            "scope": "",
+            "resources": [],
+            "details": [],
+            "interval_seconds": 5,
+            "created_at": now,
+            "expires_at": now + timedelta(minutes=5),
+        }
+        async with self.runtime.unit() as unit:
+            assert await DeviceRepository(unit.session).add_device(**row)
+        return user_code
 
     async def _one_time(self, purpose: TokenPurpose, person: Person) -> str:
         unit = self.runtime.unit()

@@ -14,6 +14,7 @@ from portico.access.services import Grants
 from portico.access.types import PlatformRole
 from portico.core.ids import UserId
 from portico.db.base import Base
+from portico.oauth.protocol.refusals import ErrorCode
 from portico.runtime import Runtime
 from portico.sessions.services.access_tokens import AccessTokens
 from portico.sessions.services.opening import OpenedSession, SessionOpening
@@ -25,6 +26,8 @@ SCALE = int(os.environ.get("PORTICO_TEST_SCALE", "1"))
 """How much longer than in the quick run the samples are."""
 API = "/api/v1"
 EVIL = "evil.example"
+OF_THE_EDGE = frozenset({400, 405, 413, 414, 421, 429, 431, 503})
+"""With what an endpoint of the protocol is refused before the protocol begins."""
 MOVES_BY_ITSELF = frozenset({"portico_workers"})
 """Tables that the running process writes to whatever is asked."""
 TRACES = frozenset({"portico_audit_entries", "portico_audit_personal", "portico_guess_counters"})
@@ -177,6 +180,28 @@ def assert_problem(
     assert document["request_id"] == answer.headers["x-request-id"]
     assert TRACE_OF_CODE.search(answer.text) is None, answer.text[:500]
     assert code is None or document["code"] == code, document
+    assert told is None or told not in answer.text
+    return document
+
+
+def assert_protocol_error(answer: Answered, *statuses: int, told: str | None = None) -> dict[str, Any]:
+    """Assert that an answer is an error in the shape of RFC 6749, section 5.2, and gives nothing of the inside away.
+
+    What the edge refuses before (too large, too many, not to be read) is a problem document there, too.
+    """
+    assert not statuses or answer.status_code in statuses, f"{answer.status_code}: {answer.text[:300]}"
+    if answer.headers["content-type"].partition(";")[0] == "application/problem+json":
+        assert answer.status_code in OF_THE_EDGE, answer.text[:300]
+        return assert_problem(answer, told=told)
+    assert answer.status_code in {400, 401, 403}, f"{answer.status_code}: {answer.text[:300]}"
+    assert answer.headers["content-type"].partition(";")[0] == "application/json", answer.text[:300]
+    assert answer.headers["cache-control"] == "no-store"
+    document: dict[str, Any] = answer.json()
+    assert document.keys() == {"error", "error_description"}, document
+    assert document["error"] in set(ErrorCode), document
+    # RFC 6749, section 5.2: %x20-21 / %x23-5B / %x5D-7E
+    assert re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]+", document["error_description"]), document
+    assert TRACE_OF_CODE.search(answer.text) is None, answer.text[:500]
     assert told is None or told not in answer.text
     return document
 
