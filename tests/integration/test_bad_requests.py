@@ -222,7 +222,7 @@ def methods_at(path: str, routes: Mapping[str, set[str]]) -> set[str]:
     return {
         method
         for route, methods in routes.items()
-        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route), path)
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", re.sub(r"\{\w+:path\}", ".*", route)), path)
         for method in methods
     }
 
