@@ -52,7 +52,8 @@ WRONG_VALUES: tuple[Any, ...] = (
     "x" * 5_000, "\x00", "\u202e" * 3,
 )  # fmt: skip
 FINE = {
-    ("full_name", ""), ("client_name", ""), ("roles", "[]"), ("overlap_hours", "0"), ("description", ""), ("permissions", "[]"),
+    ("full_name", ""), ("client_name", ""), ("roles", "[]"), ("overlap_hours", "0"), ("description", ""),
+    ("permissions", "[]"),
 }  # fmt: skip
 """What looks wrong and is not: a name is taken away, all roles are, an old key ends at once."""
 FOREIGN_TYPES = (
