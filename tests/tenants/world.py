@@ -12,6 +12,9 @@ from fastapi import FastAPI
 from sqlalchemy import Table, select
 
 from portico.db.base import Base
+from portico.oauth.services.clients import ClientBook
+from portico.oauth.services.grants import Grants, NewGrant
+from portico.oauth.types import GrantType
 from portico.runtime import Runtime
 from portico.testing.organizations import TestOrganizations
 from tests.integration.ground import MOVES_BY_ITSELF, Person, enter
@@ -68,6 +71,7 @@ class World:
         await self._organize(tenant)
         await self._furnish(tenant)
         await self._give_keys(tenant)
+        await self._connect(tenant)
         await self._leave_traces(tenant)
         return tenant
 
@@ -184,6 +188,30 @@ class World:
             "key_id",
         )
         tenant.keys = {"own key": own["key"], "robot": robot["key"], "personal key": personal["key"]}
+
+    async def _connect(self, tenant: Tenant) -> None:
+        """Register a client of the tenant's own, let it act for a member, and have the owner say that it may."""
+        things, at = tenant.things, f"{API}/organizations/{tenant.organization_id}/oauth"
+        wish = {"kind": "machine", "client_name": f"Client {things.canary}"}
+        answer = await self.ask(tenant.callers["owner"], "POST", f"{at}/clients", wish)
+        assert answer.status_code == 201, answer.text
+        key = things.note("client_key", answer.json()["key"])
+        for secret in answer.json()["secrets"]:
+            things.note("secret_id", secret["id"])
+        client = await self.runtime.get(ClientBook).find_by_key(UUID(key))
+        assert client is not None
+        grant = NewGrant(
+            client=client,
+            kind=GrantType.AUTHORIZATION_CODE,
+            scope="openid",
+            user_id=tenant.people["member"].id,
+            organization_id=UUID(tenant.organization_id),
+            is_offline=True,
+        )
+        await Grants(self.runtime, self.runtime.unit()).give(grant)
+        ruled = await self.ask(tenant.callers["owner"], "PUT", f"{at}/rules/{key}", {"verdict": "allowed"})
+        assert ruled.status_code == 200, ruled.text
+        things.words.append(wish["client_name"])
 
     async def _leave_traces(self, tenant: Tenant) -> None:
         """Collect cursors and keys of answers that are the tenant's own."""
