@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from portico.core import failpoints
 from portico.oauth.models import OAuthGrant
@@ -72,6 +72,14 @@ async def _change(house: House, change: Change) -> None:
     written = {name: now + value if isinstance(value, timedelta) else value for name, value in values.items()}
     async with house.runtime.unit() as unit:
         await unit.session.execute(update(model).values(**written))
+
+
+async def _spent(house: House) -> list[Any]:
+    """Return what says that codes and refresh tokens were used."""
+    async with house.runtime.reads() as session:
+        codes = (await session.execute(select(OAuthGrant.id, OAuthGrant.code_spent_at))).all()
+        families = (await session.execute(select(TokenFamily.id, TokenFamily.counter))).all()
+    return [sorted(codes), sorted(families)]
 
 
 @pytest.fixture
@@ -158,10 +166,12 @@ async def test_both_ways_refuse_the_same_refreshes(house: House, fault: str) -> 
     client = await house.public_client()
     tokens = await house.tokens(client, scope="tools:read offline_access", resource=MCP)
     await _change(house, BAD_REFRESHES[fault])
+    before = await _spent(house)
 
     answer = await house.refreshed(client, tokens["refresh_token"])
 
     assert answer.json()["error"] == BAD_REFRESHES[fault][2]
+    assert await _spent(house) == before
 
 
 @pytest.mark.parametrize("fault", BAD_CODES)
@@ -170,10 +180,12 @@ async def test_both_ways_refuse_the_same_codes(house: House, fault: str) -> None
     client = await house.client()
     back = await house.authorize(client, scope="tools:read", resource=MCP)
     await _change(house, BAD_CODES[fault])
+    before = await _spent(house)
 
     answer = await house.exchanged(client, back)
 
     assert answer.json()["error"] == BAD_CODES[fault][2]
+    assert await _spent(house) == before
 
 
 @pytest.mark.usefixtures("way")
