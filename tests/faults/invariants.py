@@ -16,12 +16,14 @@ from portico.audit.services.sequencing import Sequencer
 from portico.audit.services.verifying import verify_trail
 from portico.audit.types import Outcome
 from portico.credentials.models import PasswordCredential
+from portico.http.authentication import PrincipalKind
 from portico.keys.models import SigningKey
 from portico.mail.captured import read_folder
 from portico.mail.models import MailMessage
 from portico.mail.types import MailStatus
 from portico.messaging.models import JobRecord, OutboxRecord
 from portico.messaging.types import JobStatus
+from portico.oauth.models import OAuthGrant
 from portico.sessions.models import Session
 from portico.tokens.models import OneTimeToken, TokenFamily
 from portico.users.models import EmailAddress, User
@@ -39,7 +41,7 @@ async def violations(world: World) -> list[str]:
 
 async def people_are_whole(world: World) -> AsyncIterator[str]:
     """A person has a principal, one primary address and a password, or there is no row of him at all."""
-    principals = {row.id for row in await world.rows(PrincipalRow)}
+    principals = {row.id for row in await world.rows(PrincipalRow, PrincipalRow.kind == PrincipalKind.USER)}
     primaries = Counter(row.user_id for row in await world.rows(EmailAddress, EmailAddress.is_primary))
     with_password = {row.user_id for row in await world.rows(PasswordCredential)}
     people = [row for row in await world.rows(User) if row.erased_at is None]
@@ -57,7 +59,7 @@ async def people_are_whole(world: World) -> AsyncIterator[str]:
 async def sessions_are_whole(world: World) -> AsyncIterator[str]:
     """A session of the API has exactly one family; both live, or both are over."""
     sessions = {row.id: row for row in await world.rows(Session)}
-    families = await world.rows(TokenFamily)
+    families = await world.rows(TokenFamily, TokenFamily.grant_id.is_(None))
     counts = Counter(row.session_id for row in families)
     for session in sessions.values():
         if session.cookie_hash is None and counts[session.id] != 1:
@@ -68,6 +70,17 @@ async def sessions_are_whole(world: World) -> AsyncIterator[str]:
             yield f"the family {family.id} belongs to no session"
         elif (owner.ended_at is None) != (family.ended_at is None):
             yield f"the session {owner.id} and its family are not over together"
+
+
+async def grants_are_whole(world: World) -> AsyncIterator[str]:
+    """The refresh tokens of a client belong to a grant, and nothing of a grant that is over lives on."""
+    grants = {row.id: row for row in await world.rows(OAuthGrant)}
+    for family in await world.rows(TokenFamily, TokenFamily.grant_id.is_not(None)):
+        grant = grants.get(_known(family.grant_id))
+        if grant is None:
+            yield f"the family {family.id} belongs to no grant"
+        elif (grant.ended_at is None) != (family.ended_at is None):
+            yield f"the grant {grant.id} and its family are not over together"
 
 
 async def tokens_have_owners(world: World) -> AsyncIterator[str]:
@@ -157,8 +170,11 @@ async def changes_have_entries(world: World) -> AsyncIterator[str]:
             entries[row.action][f"{each}{role}"] += 1
     entries["role.granted"].subtract(entries["role.revoked"])
     sessions, people = await world.rows(Session), await world.rows(User)
+    grants = await world.rows(OAuthGrant)
     facts = {
         "user.created": [row.id for row in people],
+        "oauth.grant.given": [row.id for row in grants],
+        "oauth.grant.ended": [row.id for row in grants if row.ended_at is not None],
         "user.deleted": [row.id for row in people if row.deleted_at is not None],
         "session.created": [row.id for row in sessions],
         "session.revoked": [row.id for row in sessions if row.ended_at is not None],
@@ -224,13 +240,14 @@ def _unlike(written: list[str], left: list[str]) -> Iterable[str]:
         yield f"{phantom} is a phantom"
 
 
-def _known(session_id: UUID | None) -> UUID:
-    return session_id or UUID(int=0)
+def _known(owner_id: UUID | None) -> UUID:
+    return owner_id or UUID(int=0)
 
 
 CHECKS: tuple[Check, ...] = (
     people_are_whole,
     sessions_are_whole,
+    grants_are_whole,
     tokens_have_owners,
     keys_sign,
     mail_has_left,
