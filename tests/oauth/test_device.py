@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from portico.core import failpoints
 from portico.core.ids import new_id
 from portico.oauth.models import OAuthClientRule, OAuthDevice
 from portico.oauth.protocol.rfc8628_device import ALPHABET
@@ -195,7 +196,13 @@ async def test_of_two_people_who_answer_at_once_one_counts(house: House) -> None
     client = await television(house)
     waiting = await begin(house, client)
 
-    answers = await asyncio.gather(answer_directly(house, waiting), answer_directly(house, waiting, "bob"))
+    failpoints.armed["oauth.device.before_decide"] = failpoints.delaying(0.05)  # both have seen it wait
+    try:
+        answers = await asyncio.gather(
+            answer_directly(house, waiting), answer_directly(house, waiting, "bob")
+        )
+    finally:
+        failpoints.armed.clear()
 
     assert sorted(each.status_code for each in answers) == [303, 410]
     winner = ("ada", "bob")[[each.status_code for each in answers].index(303)]
