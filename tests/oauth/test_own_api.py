@@ -9,7 +9,7 @@ pytestmark = pytest.mark.anyio
 METADATA = "http://localhost:8000/.well-known/oauth-protected-resource/api/v1"
 
 
-@pytest.mark.bar("PROTO-5.1", "PROTO-5.3", "PROTO-30.20")
+@pytest.mark.bar("A5-5.1", "A5-5.3", "A30-30.20")
 @pytest.mark.parametrize("path", ["", "/api/v1"])
 async def test_it_says_who_gives_tokens_for_it(house: House, path: str) -> None:
     """RFC 9728, section 3: at the path with the resource's inserted, and at the root."""
@@ -24,7 +24,7 @@ async def test_it_says_who_gives_tokens_for_it(house: House, path: str) -> None:
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-@pytest.mark.bar("PROTO-2.1", "PROTO-30.20")
+@pytest.mark.bar("A2-2.1", "A30-30.20")
 async def test_without_a_token_it_names_its_metadata_and_no_error(house: House) -> None:
     """RFC 6750, section 3.1; RFC 9728, section 5.1."""
     house.http.cookies.clear()
@@ -34,7 +34,7 @@ async def test_without_a_token_it_names_its_metadata_and_no_error(house: House) 
     assert answer.headers["www-authenticate"] == f'Bearer realm="portico", resource_metadata="{METADATA}"'
 
 
-@pytest.mark.bar("PROTO-2.2", "PROTO-30.20")
+@pytest.mark.bar("A2-2.2", "A30-30.20")
 async def test_a_bad_token_is_told_so_with_the_metadata(house: House) -> None:
     """RFC 6750, section 3.1."""
     house.http.cookies.clear()
@@ -45,7 +45,7 @@ async def test_a_bad_token_is_told_so_with_the_metadata(house: House) -> None:
     assert f'resource_metadata="{METADATA}"' in answer.headers["www-authenticate"]
 
 
-@pytest.mark.bar("PROTO-2.2", "PROTO-30.23")
+@pytest.mark.bar("A2-2.2", "A30-30.23")
 async def test_a_missing_scope_is_named(house: House) -> None:
     """RFC 6750, section 3.1: 403 with what is needed, so that a client can ask for it."""
     client = await house.public_client()
