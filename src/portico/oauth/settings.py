@@ -6,9 +6,9 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from portico.core.settings import FeatureSettings
+from portico.core.settings import FeatureSettings, SettingsGroup
 
 LONGEST_CODE = timedelta(minutes=10)
 
@@ -21,7 +21,7 @@ class DynamicRegistration(StrEnum):
     OPEN = "open"
 
 
-class ResourceSetting(BaseModel):
+class ResourceSetting(SettingsGroup):
     """An API that tokens can be asked for, declared by the deployment."""
 
     identifier: str
@@ -46,10 +46,8 @@ class IssuerKind(StrEnum):
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class TrustedIssuer(BaseModel):
+class TrustedIssuer(SettingsGroup):
     """Somebody else whose signed word gets access tokens here (RFC 7523, section 2.1)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     issuer: str
     """The `iss` of its tokens, byte for byte."""
