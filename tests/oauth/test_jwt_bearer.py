@@ -94,6 +94,8 @@ async def ground(lasting_database: str, tmp_path_factory: pytest.TempPathFactory
         account = await add_person(before.runtime, "ada@example.org")
         await add_person(before.runtime, "mallory@example.org")  # of the domain, no member
         organization = await TestOrganizations(before.runtime).make(account)
+        carol = await add_person(before.runtime, "carol@elsewhere.example")  # a member of another domain
+        await TestOrganizations(before.runtime).join(organization, carol, "member")
         await _own_domain(before, organization.id, "example.org")
     sink = HttpSink(answering(200, KEYS, {"Content-Type": "application/json"}))
     issuers: list[dict[str, Any]] = [
@@ -270,6 +272,7 @@ async def test_what_the_provider_allows_is_what_can_be_had(ground: Ground) -> No
         {"email": "ada@evil.example"},
         {"email": "mallory@example.org"},
         {"email": "nobody@example.org"},
+        {"email": "carol@elsewhere.example"},
         {"email_verified": False},
         {"email": LEAVE_OUT},
         {"email": 7},
