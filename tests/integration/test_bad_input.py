@@ -56,6 +56,8 @@ FINE = {
     ("permissions", "[]"),
 }  # fmt: skip
 """What looks wrong and is not: a name is taken away, all roles are, an old key ends at once."""
+FINE_THERE = {("/api/v1/admin/oauth/resources/{resource_id}", "name", "")}
+"""The same where elsewhere it is wrong: an API needs no name, people then read its address."""
 FOREIGN_TYPES = (
     "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/html",
     "application/xml", "application/jsonx", "application/json; charset=utf-16", "application/json; charset=latin-1",
@@ -134,7 +136,7 @@ async def test_each_field_refuses_what_it_is_not(app: FastAPI, runtime: Runtime,
         good = await scene.body(bodies[f"{row.method} {row.path}"].body, "superuser")
         async with nothing_written(runtime, but=TRACES):
             for field, value in [(name, value) for name in good for value in WRONG_VALUES]:
-                if (field, str(value)) in FINE:
+                if (field, str(value)) in FINE or (row.path, field, str(value)) in FINE_THERE:
                     continue
                 told = f"{row.method} {row.path}: {field} = {str(value)[:20]!r}"
                 answer = await sent(app, scene, row, json.dumps({**good, field: value}).encode())
