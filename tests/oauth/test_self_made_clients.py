@@ -11,8 +11,8 @@ from joserfc.jwk import ECKey
 from portico.oauth.protocol.jose import sign
 from portico.oauth.protocol.rfc7591_registration import metadata_of
 from portico.testing.sinks import HttpSink, Received, answering
-from tests.oauth.conftest import TOOLS
 from tests.oauth.kit import CALLBACK, House, TestClient
+from tests.oauth.opening import TOOLS
 from tests.sessions.people import FAST_HASHES
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import pytest
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
 from portico.testing.mail import CapturedMails
-from tests.oauth.conftest import SETTINGS
 from tests.oauth.kit import House, TestClient
+from tests.oauth.opening import SETTINGS
 from tests.oauth.pages import fields_of, words_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_kind", ["sqlite"])]

@@ -3,7 +3,6 @@
 What a person has to answer first (sign in, consent) makes the request wait; it passes all checks again when it goes on.
 """
 
-
 from portico.audit.services import record
 from portico.audit.types import Outcome
 from portico.http.authentication import Principal
