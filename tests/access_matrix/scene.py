@@ -19,6 +19,7 @@ from portico.alerts.types import AlertStatus
 from portico.api_keys.services import ApiKeys, ServiceAccounts
 from portico.api_keys.services.scopes import delegable
 from portico.api_keys.types import IssuedKey, NewKey, NewServiceAccount
+from portico.core.crypto import b64encode
 from portico.core.ids import OrganizationId, UserId, new_id
 from portico.credentials.models import PasswordCredential
 from portico.credentials.passwords import Passwords
@@ -34,7 +35,7 @@ from portico.oauth.services.authorizing import Authorizing, SignInNeeded
 from portico.oauth.services.client_administration import ClientAdministration, ClientWish
 from portico.oauth.services.client_registry import ClientRegistry
 from portico.oauth.services.clients import ClientBook
-from portico.oauth.services.devices import USER_CODE_KEY
+from portico.oauth.services.devices import SEAL_KEY, USER_CODE_KEY
 from portico.oauth.services.grants import Grants as ClientGrants, NewGrant
 from portico.oauth.services.initial_tokens import InitialTokens
 from portico.oauth.services.resource_administration import ResourceAdministration
@@ -127,12 +128,14 @@ class Scene:
     endpoint_id: str = ""
     delivery_id: str = ""
     client_id: str = ""
+    """Of an application that registered itself."""
     client_key: str = ""
     """Of a client that Grace registered; it has a secret."""
     secret_id: str = ""
     resource_id: str = ""
     initial_token_id: str = ""
-    """Of an application that registered itself."""
+    user_code: str = ""
+    """Of the device that began to wait last."""
     acting: Credential = field(default_factory=dict)
     """Of Grace, while she acts in Ada's name."""
     belongings: Belongings | None = None
@@ -296,6 +299,7 @@ class Scene:
             "$connected": lambda: _just(self._owned().client_key),
             "$ticket": self._ticket,
             "$user_code": self._user_code,
+            "$seal": lambda: _just(self._seal_for(whose)),
             "$url": lambda: _just(f"https://files{next(NAMES)}.example.com/"),
             "$refresh": lambda: _just(ada.refresh_token),
             "$verify": lambda: self._one_time(TokenPurpose.VERIFY_EMAIL, ada),
@@ -488,7 +492,12 @@ class Scene:
         }
         async with self.runtime.unit() as unit:
             assert await DeviceRepository(unit.session).add_device(**row)
+        self.user_code = user_code
         return user_code
+
+    def _seal_for(self, person: Person) -> str:
+        """Return what tells that this person was shown the device, so that his answer is no try."""
+        return b64encode(self.runtime.secret.mac(SEAL_KEY, self.user_code.encode() + person.id.bytes))
 
     async def _one_time(self, purpose: TokenPurpose, person: Person) -> str:
         unit = self.runtime.unit()
