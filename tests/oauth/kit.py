@@ -245,7 +245,6 @@ def returned(answer: httpx2.Response) -> dict[str, str]:
 
 def claims_of(token: str) -> dict[str, Any]:
     """Return what a JWT says, unverified."""
-
     claims: dict[str, Any] = json.loads(b64decode(token.split(".")[1]))
     return claims
 

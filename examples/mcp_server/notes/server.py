@@ -1,5 +1,6 @@
 """The MCP server itself: two tools. It knows nothing of tokens but whose one the request came with."""
 
+import logging
 from collections import defaultdict
 from typing import Any
 
@@ -12,8 +13,11 @@ from portico.resource_server import token_holder
 def notebook() -> MCPServer[Any]:
     """Return the server with an empty notebook; what is written lives as long as the process."""
     server: MCPServer[Any] = MCPServer(
-        "Notes", instructions="Keeps short notes of the person who connected it."
+        "Notes", instructions="Keeps short notes of the person who connected it.", log_level="WARNING"
     )
+    # The SDK sends the log to a handler of its own, for programs that have none; Portico has one.
+    logging.getLogger().handlers.clear()
+    logging.getLogger("mcp").setLevel(logging.WARNING)
     notes: defaultdict[str, list[str]] = defaultdict(list)
 
     @server.tool()
