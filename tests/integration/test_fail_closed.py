@@ -43,6 +43,8 @@ TWO_ACTS = {"POST /signup", "POST /verify"}
 """Pages that sign in who has just signed up or proven an address: if only that fails, he signs in by himself."""
 ONCE = {"POST /api/v1/admin/keys/rotate"}
 """Done once there is nothing more to do; `tests/keys` lets it fail."""
+PARTS = 4
+"""Into so many runs the routes are split."""
 CREDENTIALS = ("access_token", "refresh_token", '"secret"')
 EVERY = 1 if SCALE > 1 else 40
 """In the quick run each fortieth statement fails, others on the other database; at a larger scale each one."""
@@ -208,11 +210,12 @@ class Trial:
 
 
 @pytest.mark.bar("P3", "CHECK-24", "ASVS-2.3.3", "ASVS-16.5.2", "ASVS-16.5.3", "T5", "ASVS-16.5.1")
+@pytest.mark.parametrize("part", range(PARTS))
 async def test_what_fails_on_the_way_leaves_all_or_nothing(
-    client: httpx2.AsyncClient, runtime: Runtime, scene: Scene, database_kind: str
+    client: httpx2.AsyncClient, runtime: Runtime, scene: Scene, database_kind: str, part: int
 ) -> None:
     wrong: list[str] = []
-    for row, column in rows_that_change():
+    for row, column in rows_that_change()[part::PARTS]:
         wrong += await Trial(client, runtime, scene, row, column).run(
             first=EVERY // 2 * (database_kind == "sqlite")
         )
