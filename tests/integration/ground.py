@@ -193,7 +193,7 @@ def assert_protocol_error(answer: Answered, *statuses: int, told: str | None = N
     if answer.headers["content-type"].partition(";")[0] == "application/problem+json":
         assert answer.status_code in OF_THE_EDGE, answer.text[:300]
         return assert_problem(answer, told=told)
-    assert answer.status_code in {400, 401, 403}, f"{answer.status_code}: {answer.text[:300]}"
+    assert answer.status_code in {400, 401, 403, 404}, f"{answer.status_code}: {answer.text[:300]}"
     assert answer.headers["content-type"].partition(";")[0] == "application/json", answer.text[:300]
     assert answer.headers["cache-control"] == "no-store"
     document: dict[str, Any] = answer.json()

@@ -28,7 +28,16 @@ FAPI_MEMBERS: dict[str, Any] = {
     "token_endpoint_auth_method": "private_key_jwt",
 }
 FAPI = ClientPolicy(profile=Profile.FAPI2)
-LEAVE_OUT: Any = object()
+
+
+class _LeaveOut:
+    """Has a name that is the same in every process, for it stands in names of tests."""
+
+    def __repr__(self) -> str:
+        return "LEAVE_OUT"
+
+
+LEAVE_OUT: Any = _LeaveOut()
 """As the value of a claim: do not say it."""
 
 

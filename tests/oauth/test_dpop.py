@@ -92,7 +92,7 @@ async def test_a_proof_says_what_it_must(house: House, claims: dict[str, Any]) -
         {"jwk": "x"},
         {"crit": ["exp"]},
     ],
-    ids=str,
+    ids=["another type", "an access token", "a private key", "no key", "a text", "something critical"],
 )
 async def test_the_header_of_a_proof_is_checked(house: House, header: Mapping[str, Any]) -> None:
     keyed = await machine(house)

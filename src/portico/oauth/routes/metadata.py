@@ -1,5 +1,7 @@
 """The documents by which programs find everything else (RFC 8414; OpenID Connect Discovery 1.0; RFC 9728)."""
 
+from urllib.parse import urlsplit
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,18 +11,29 @@ from starlette.types import Receive, Scope, Send
 from portico.http.access import public
 from portico.http.markers import open_to_clients
 from portico.http.routing import declare
+from portico.oauth.errors import OAuthRefusal
+from portico.oauth.protocol.refusals import ErrorCode
+from portico.oauth.routes.answering import refusal_response
 from portico.oauth.services.resources import API_PATH
 from portico.oauth.services.server_metadata import OwnApiMetadata, ServerMetadata
+from portico.runtime import Runtime
 
 CACHE = "public, max-age=300"
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource"
+
+
+_ANOTHERS = OAuthRefusal(ErrorCode.INVALID_REQUEST, "there is no issuer of this path here", status=404)
 
 
 class ShowServerMetadata:
     """The ASGI application behind each address of the document, which stands in memory, the same at all of them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the document, or 304 to who has it."""
+        """Answer with the document, 304 to who has it, 404 where another issuer would have his (RFC 8414, 3.1)."""
+        path = scope["path_params"].get("path")
+        if path is not None and f"/{path}" != _path_of_issuer(scope["app"].state.runtime):
+            await refusal_response(_ANOTHERS)(scope, receive, send)
+            return
         body, etag = await scope["app"].state.runtime.get(ServerMetadata).document()
         headers = {"Cache-Control": CACHE, "ETag": etag}
         if etag.encode() in dict(scope["headers"]).get(b"if-none-match", b""):
@@ -28,6 +41,10 @@ class ShowServerMetadata:
         else:
             response = Response(body, media_type="application/json", headers=headers)
         await response(scope, receive, send)
+
+
+def _path_of_issuer(runtime: Runtime) -> str:
+    return urlsplit(runtime.settings.public_url).path
 
 
 async def show_own_api(request: Request) -> Response:
