@@ -64,7 +64,7 @@ def test_it_signs_somebody_in(server: LiveServer, visitors: Visitors, tmp_path: 
         page.click("#sign-in")
         page.fill("#username", EMAIL)
         page.fill("#password", PASSWORD)
-        page.click("form button")
+        page.click("form button[type=submit]")
         page.click("button[value=approve]")
         page.wait_for_function("document.querySelector('#who')?.textContent.startsWith('Hello')")
 
