@@ -19,7 +19,7 @@ from portico.runtime import Runtime
 
 _REJECTED: Final = Rejection("token_rejected", "The access token is not valid")
 _UNPROVEN: Final = Rejection("proof_rejected", "The DPoP proof is missing or not good")
-_OPAQUE: Final = f"Bearer {OPAQUE_TOKENS.prefix}"
+_OPAQUE: Final = f"bearer {OPAQUE_TOKENS.prefix}"
 
 
 class ClientTokenAuthenticator:
@@ -34,13 +34,13 @@ class ClientTokenAuthenticator:
         if header is None:
             return None
         is_bound = header[:5].lower() == "dpop "
-        if not is_bound and not header.startswith(_OPAQUE):
+        if not is_bound and header[: len(_OPAQUE)].lower() != _OPAQUE:
             return None
         shown = Shown(
             token=header.partition(" ")[2],
             method=scope["method"],
             path=scope["path"],
-            proof=headers.get("dpop") if is_bound else None,
+            proofs=_proofs(scope) if is_bound else None,
         )
         try:
             return await BoundTokens(self._runtime).caller_of(shown)
@@ -48,3 +48,8 @@ class ClientTokenAuthenticator:
             return _REJECTED
         except (Refused, OAuthRefusal):
             return _UNPROVEN
+
+
+def _proofs(scope: Scope) -> list[str]:
+    """Return every `DPoP` header: with none or several the proof is not good (RFC 9449, section 4.3, check 1)."""
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"dpop"]

@@ -1,36 +1,32 @@
 """Access tokens for our own API that are opaque, or are shown with the key that they are bound to (RFC 9449, 7.1)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from portico.core.crypto import same
 from portico.http.authentication import Principal
 from portico.keys.errors import TokenRejected
-from portico.keys.services import Keyring
-from portico.keys.types import KeyPurpose, TokenFault
+from portico.keys.types import TokenFault
 from portico.oauth.pipeline.asks import Once
 from portico.oauth.pipeline.checks.proofs import require_nonce
 from portico.oauth.protocol.refusals import ErrorCode
-from portico.oauth.protocol.rfc9449_dpop import verify_proof
-from portico.oauth.repositories.tokens import OpaqueTokenRepository
-from portico.oauth.services.access_tokens import TOKEN_TYPE
+from portico.oauth.protocol.rfc9449_dpop import sole_proof, verify_proof
 from portico.oauth.services.api_callers import ApiCallers
 from portico.oauth.services.once import spend
+from portico.oauth.services.presented_tokens import PresentedTokens, TokenEnded
 from portico.oauth.services.resources import API_PATH
-from portico.oauth.types import OPAQUE_TOKENS
 from portico.runtime import Runtime
-from portico.tokens.secret_format import NotASecret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A token as it was shown, for what, and with which proof; None where it is shown as a bearer's."""
+    """A token as it was shown, for what, and with which proofs; None where it is shown as a bearer's."""
 
     token: str = field(repr=False)
     method: str
     path: str
-    proof: str | None = field(repr=False)
+    proofs: Sequence[str] | None = field(repr=False)
 
 
 class BoundTokens:
@@ -49,32 +45,18 @@ class BoundTokens:
         """
         claims = await self._claims(shown.token)
         bound = claims.get("cnf", {}).get("jkt")
-        if shown.proof is None:
+        if shown.proofs is None:
             return (await ApiCallers(self._runtime).believe(claims)).principal
         if bound is None:
             raise TokenRejected(TokenFault.CLAIMS)
-        await self._check_proof(shown, shown.proof, bound)
+        await self._check_proof(shown, sole_proof(shown.proofs), bound)
         return (await ApiCallers(self._runtime).believe_bound(claims)).principal
 
     async def _claims(self, token: str) -> Mapping[str, Any]:
-        if not token.startswith(OPAQUE_TOKENS.prefix):
-            return self._runtime.get(Keyring).verify(
-                token,
-                purpose=KeyPurpose.ACCESS_TOKEN,
-                typ=TOKEN_TYPE,
-                audience=self._audience,
-                issuer=self._runtime.settings.public_url,
-            )
         try:
-            token_hash = OPAQUE_TOKENS.hash_of(token)
-        except NotASecret:
-            raise TokenRejected(TokenFault.MALFORMED) from None
-        now = self._runtime.clock.now()
-        async with self._runtime.reads() as session:
-            claims = await OpaqueTokenRepository(session).find_live(token_hash, now)
-        if claims is None or claims.get("aud") != self._audience:
-            raise TokenRejected(TokenFault.AUDIENCE)
-        return claims
+            return await PresentedTokens(self._runtime).read_claims(token, audience=self._audience)
+        except TokenEnded:
+            raise TokenRejected(TokenFault.CLAIMS) from None
 
     async def _check_proof(self, shown: Shown, text: str, bound: str) -> None:
         now = self._runtime.clock.now().timestamp()

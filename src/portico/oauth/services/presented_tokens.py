@@ -65,9 +65,8 @@ class PresentedTokens:
         """
         claims = await self.read_claims(token, audience=audience)
         client = await self._runtime.get(ClientBook).find_known(claims["client_id"])
-        if (
-            client is None or client.is_off
-        ):  # tokens of our own sign-in have none, and are no client's to present
+        # Tokens of our own sign-in have none, and are no client's to present.
+        if client is None or client.is_off:
             raise TokenEnded
         return await self._standing(claims, client)
 

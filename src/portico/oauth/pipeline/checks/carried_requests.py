@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from portico.oauth.pipeline.asks import Ask, Endpoint
-from portico.oauth.pipeline.checks.client_authentication import FAPI_ALGORITHMS, with_keys
+from portico.oauth.pipeline.checks.client_authentication import with_keys
 from portico.oauth.pipeline.parameters import SIGNED, Parameters
-from portico.oauth.protocol.jose import ASYMMETRIC, PublicJwk
+from portico.oauth.protocol.jose import ASYMMETRIC, STRONG, PublicJwk
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc9101_request_objects import (
     FAPI_MESSAGE_SIGNING,
@@ -82,7 +82,7 @@ def _note_redirect(ask: Ask) -> None:
 
 def _algorithms(client: Client) -> frozenset[str]:
     registered = client.metadata.request_object_signing_alg
-    offered = FAPI_ALGORITHMS if client.is_fapi else ASYMMETRIC
+    offered = STRONG if client.is_fapi else ASYMMETRIC
     return offered if registered is None else offered & {registered}
 
 

@@ -15,7 +15,7 @@ from portico.core.crypto import digest, same
 from portico.core.errors import RateLimited
 from portico.oauth.errors import OAuthRefusal
 from portico.oauth.pipeline.asks import Ask, Once
-from portico.oauth.protocol.jose import ASYMMETRIC, PublicJwk, SharedSecrets
+from portico.oauth.protocol.jose import ASYMMETRIC, HMAC, STRONG, PublicJwk, SharedSecrets
 from portico.oauth.protocol.refusals import ErrorCode, Refused, UnknownKey
 from portico.oauth.protocol.rfc7523_client_assertions import (
     CLIENT_ASSERTION_TYPE,
@@ -31,6 +31,7 @@ from portico.oauth.protocol.rfc8705_mutual_tls import (
     read_subject_rule,
 )
 from portico.oauth.services.client_keys import ClientKeys
+from portico.oauth.services.client_secrets import SEALING_KEY
 from portico.oauth.services.clients import Client, ClientBook
 from portico.oauth.services.trusted_issuers import TrustedIssuers
 from portico.oauth.types import AuthMethod, GrantType
@@ -38,8 +39,6 @@ from portico.oauth.types import AuthMethod, GrantType
 MAX_BASIC = 2_000
 FAILURES = parse_windows("20/minute 200/hour")
 """Failed proofs of one client from one address, before it has to wait (row 1.14)."""
-SECRET_KEY = "oauth.client_secret"
-SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 OTHER_PROOFS = ("client_secret", "client_assertion")
 WITH_SECRET = frozenset({AuthMethod.BASIC, AuthMethod.POST})
 
@@ -206,22 +205,18 @@ def _algorithms(client: Client) -> frozenset[str]:
 
     What was registered before the client was put under the profile counts no more if the profile does not have it.
     """
-    offered = FAPI_ALGORITHMS if client.is_fapi else ASYMMETRIC
+    offered = STRONG if client.is_fapi else ASYMMETRIC
     if client.auth_method is AuthMethod.SECRET_JWT:
-        offered = SECRET_ALGORITHMS
+        offered = frozenset(HMAC)
     registered = client.metadata.token_endpoint_auth_signing_alg
     return offered if registered is None else offered & {registered}
-
-
-FAPI_ALGORITHMS = frozenset({"PS256", "ES256", "EdDSA", "Ed25519"})
-"""FAPI 2.0 Security Profile, section 5.4.1."""
 
 
 def _shared_secrets(ask: Ask, client: Client) -> SharedSecrets:
     secrets = ask.runtime.secret
     return SharedSecrets(
         tuple(
-            secrets.open(SECRET_KEY, each.sealed, context=each.id.bytes)
+            secrets.open(SEALING_KEY, each.sealed, context=each.id.bytes)
             for each in client.secrets
             if each.sealed is not None and (each.expires_at is None or ask.now < each.expires_at)
         )

@@ -50,7 +50,7 @@ def _hash_of(code: str | None) -> bytes:
 
 
 async def _not_good(ask: Ask, code_hash: bytes) -> Refused | KeptRefusal:
-    """Tell a code that was spent from one that never was; the first ends its grant, whoever shows it."""
+    """Tell a code that was spent from one that never was; the first ends its grant, if its own client shows it."""
     found = await GrantRepository(ask.unit.session).find_by_code(code_hash)
     if found is None or found[1] is None or found[0].client_key != ask.client.key:
         return Refused(ErrorCode.INVALID_GRANT, "the code is not good")
