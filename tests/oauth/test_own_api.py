@@ -72,3 +72,20 @@ async def test_nobody_but_an_administrator_gives_rights_over_the_platform(house:
     )
 
     assert (await house.exchange(client, back))["scope"] == "user:self:read"
+
+
+async def test_a_client_has_not_just_signed_in_whoever_let_it_in(house: House) -> None:
+    """What asks for a fresh sign-in is not done by a program, also not by one with the right in its scope."""
+    await house.person("grace", superuser=True)
+    client = await house.client(scope="platform:oauth_client:manage")
+    tokens = await house.tokens(
+        client, "grace", resource="http://localhost:8000/api/v1", scope="platform:oauth_client:manage"
+    )
+    house.http.cookies.clear()
+    answer = await house.http.post(
+        f"{API}/admin/oauth/clients",
+        json={"kind": "machine", "client_name": "Another"},
+        headers={"Authorization": f"Bearer {tokens['access_token']}"},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "reauthentication_required"), answer.text

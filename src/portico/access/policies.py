@@ -47,11 +47,15 @@ def owner_of(attribute: str) -> Policy:
 
 
 def signed_in_within(age: timedelta) -> Policy:
-    """Return the policy that the person signed in at most `age` ago; keys and jobs never did."""
+    """Return the policy that the person signed in at most `age` ago; keys and jobs never did.
+
+    Nor did a client that acts in his name: he may have just let it in, but it is not he who asks.
+    """
 
     def is_recent(case: Case[Any]) -> bool:
         signed_in = case.principal.auth_time
-        return signed_in is not None and case.now - signed_in <= age
+        is_himself = case.principal.session_id is not None
+        return is_himself and signed_in is not None and case.now - signed_in <= age
 
     return Policy(f"signed in at most {age} ago", is_recent, Verdict.SIGN_IN_TOO_OLD)
 
