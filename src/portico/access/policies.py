@@ -54,7 +54,7 @@ def signed_in_within(age: timedelta) -> Policy:
 
     def is_recent(case: Case[Any]) -> bool:
         signed_in = case.principal.auth_time
-        is_himself = case.principal.session_id is not None
+        is_himself = case.principal.client_id is None
         return is_himself and signed_in is not None and case.now - signed_in <= age
 
     return Policy(f"signed in at most {age} ago", is_recent, Verdict.SIGN_IN_TOO_OLD)
