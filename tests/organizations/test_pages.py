@@ -174,10 +174,22 @@ async def test_teams(
 async def test_settings(ada: Window, acme: TestOrganization) -> None:
     await ada.post(home_of(acme, "/settings"), name="Acme Ltd", slug="acme-ltd")
     assert "Acme Ltd" in await ada.open(home_of(acme, "/settings"))
-    locked_out = await ada.post(home_of(acme, "/rules"), 409, second_factor=1)
+    locked_out = await ada.post(home_of(acme, "/rules"), 409, second_factor=1, max_session_age=0)
     assert "You have not signed in like that yourself" in locked_out
     await ada.post(home_of(acme, "/rules"), method_pwd=1, max_session_age=3_600)
     assert 'value="3600" selected' in await ada.open(home_of(acme, "/settings"))
+    for refused in ({}, {"max_session_age": 299}, {"max_session_age": 0, "min_aal": 1}):
+        await ada.post(home_of(acme, "/rules"), 422, **refused)
+    assert 'value="3600" selected' in await ada.open(home_of(acme, "/settings"))
+
+
+async def test_rules_that_only_the_api_can_make_outlive_the_form(ada: Window, acme: TestOrganization) -> None:
+    """An age that the list does not offer is sent back as it stands, not taken for none."""
+    await ada.post(home_of(acme, "/rules"), max_session_age=1_800)
+    page = await ada.open(home_of(acme, "/settings"))
+    assert 'value="1800" selected' in page
+    await ada.post(home_of(acme, "/rules"), max_session_age=1_800, method_pwd=1)
+    assert 'value="1800" selected' in await ada.open(home_of(acme, "/settings"))
 
 
 async def test_activity(ada: Window, acme: TestOrganization) -> None:

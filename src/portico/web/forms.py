@@ -67,13 +67,20 @@ class Form:
         except ValidationError as error:
             raise Invalid(errors=faults_of(error)) from None
 
-    def only(self, *names: str) -> Self:
+    def only(self, *names: str, boxes: str | None = None) -> Self:
         """Return the form, if it has no other fields: for pages that read field by field.
+
+        `boxes` is how the names of its boxes begin, as for `checked`.
 
         Raises:
             Invalid: with a fault for each field that the form does not have (422).
         """
-        strange = [name for name in self.values if name not in MACHINERY and name not in names]
+        known = {*MACHINERY, *names}
+        strange = [
+            name
+            for name in self.values
+            if name not in known and (boxes is None or not name.startswith(boxes))
+        ]
         if strange:
             raise Invalid(errors=[FieldFault("extra_forbidden", NOT_VALID, name) for name in strange])
         return self

@@ -104,7 +104,7 @@ async def change_roles(page: MembersPageDep, form: BoxesDep) -> Response:
     """Have a member hold the roles that were ticked."""
     members = Members(page.runtime, page.runtime.unit())
     try:
-        user_id = _member_of(form.values.get("user_id", ""))
+        user_id = _member_of(form.only("user_id", boxes=ROLE).text("user_id"))
         roles = form.checked(ROLE)
         if not roles:
             raise NothingTicked

@@ -144,6 +144,7 @@ async def delete(page: RolePageDep) -> Response:
 
 
 def _wish(form: Form) -> dict[str, Any]:
+    form.only("name", "description", boxes=BOX)
     """Return what was typed and ticked.
 
     Raises:

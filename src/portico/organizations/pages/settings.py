@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from starlette.responses import HTMLResponse, Response
 
 from portico.access.errors import LastOwner
+from portico.access.types import SignInRules
 from portico.core.errors import PorticoError
 from portico.http.access import requires
 from portico.http.markers import limited, without_idempotency
@@ -17,6 +18,7 @@ from portico.organizations.organization_pages import HOME, OrganizationPage
 from portico.organizations.pages.members import PageMember
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.schemas import MemberListQuery, UpdateOrganizationRequest
+from portico.organizations.schemas.organizations import LONGEST_SESSION, SHORTEST_SESSION
 from portico.organizations.services import (
     METHODS,
     Members,
@@ -29,8 +31,9 @@ from portico.organizations.settings import OrganizationsSettings
 from portico.organizations.types import OrganizationFacts
 from portico.users.ports import Reauthentication
 from portico.users.types import Account
-from portico.web.forms import BoxesDep, Form, FormDep
+from portico.web.forms import BoxesDep, Form, FormDep, missing
 from portico.web.translations import mark
+from portico.web.wording import NOT_VALID
 
 METHOD = "method_"
 METHOD_NAMES: Final = {
@@ -69,6 +72,21 @@ class PageDeletion(RequestModel):
     password: SecretStr = Field(min_length=1, max_length=4_096)
 
 
+class PageRules(RequestModel):
+    """The fields of the rules that are no boxes for ways of signing in."""
+
+    second_factor: str | None = None
+    max_session_age: int = Field(strict=False, ge=0, le=LONGEST_SESSION)
+    """In seconds; 0: any time."""
+
+    @field_validator("max_session_age")
+    @classmethod
+    def _is_long_enough(cls, seconds: int) -> int:
+        if 0 < seconds < SHORTEST_SESSION:
+            raise ValueError(NOT_VALID)
+        return seconds
+
+
 class SettingsPage(OrganizationPage):
     """Name, rules, ways out."""
 
@@ -105,6 +123,8 @@ async def rename(page: SettingsPageDep, form: FormDep) -> Response:
     """Change name and short name."""
     try:
         sent = form.parse(UpdateOrganizationRequest).sent()
+        if "name" not in sent:
+            raise missing(form, "name")
         await Organizations(page.runtime, page.runtime.unit()).update_organization(
             page.organization_id, sent, check_version=no_check, actor=page.principal
         )
@@ -116,14 +136,11 @@ async def rename(page: SettingsPageDep, form: FormDep) -> Response:
 @router.post("/rules", dependencies=[Depends(requires(OrganizationPermission.SETTINGS_UPDATE))])
 async def change_rules(page: SettingsPageDep, form: BoxesDep) -> Response:
     """Change how one must sign in."""
-    age = form.text("max_session_age")
-    sent = {
-        "min_aal": 2 if form.text("second_factor") else 1,
-        "methods": form.checked(METHOD),
-        "max_session_age": int(age) if age in {str(seconds) for seconds, _ in AGES} else 0,
-    }
+    settings = SignInSettings(page.runtime, page.runtime.unit())
     try:
-        await SignInSettings(page.runtime, page.runtime.unit()).change_settings(
+        known = (await settings.get_settings(page.organization_id)).rules
+        sent = _rules_in(form.only("second_factor", "max_session_age", boxes=METHOD), known)
+        await settings.change_settings(
             page.organization_id, sent, check_version=no_check, actor=page.principal
         )
     except PorticoError as refusal:
@@ -179,3 +196,14 @@ async def delete(page: SettingsPageDep, form: FormDep) -> Response:
     except PorticoError as refusal:
         return await page.refused(form, refusal)
     return page.done(HOME, mark("The organization is deleted. You can still have it back."))
+
+
+def _rules_in(form: Form, known: SignInRules) -> dict[str, Any]:
+    """Return the rules of a form; what only the API can ask for is kept where the form says nothing else."""
+    rest = {name: value for name, value in form.values.items() if not name.startswith(METHOD)}
+    typed = Form(rest).parse(PageRules)
+    return {
+        "min_aal": max(2, known.min_aal) if typed.second_factor else 1,
+        "methods": form.checked(METHOD),
+        "max_session_age": typed.max_session_age,
+    }

@@ -18,7 +18,7 @@ from portico.organizations.schemas import CreateTeamRequest, MemberListQuery, Te
 from portico.organizations.services import Members, Teams, no_check
 from portico.organizations.types import OrganizationFacts
 from portico.users.types import Account
-from portico.web.forms import BoxesDep, Form, FormDep
+from portico.web.forms import BoxesDep, Form, FormDep, missing
 from portico.web.translations import mark
 
 MOST_SHOWN = 100
@@ -120,6 +120,8 @@ async def save(page: TeamPageDep, form: FormDep) -> Response:
     """Change name and description of a team."""
     try:
         sent = form.parse(UpdateTeamRequest).sent()
+        if "name" not in sent:
+            raise missing(form, "name")
         await page.teams.update_team(
             page.organization_id, page.team_id, sent, check_version=no_check, actor=page.principal
         )
@@ -155,7 +157,7 @@ async def set_roles(page: TeamPageDep, form: BoxesDep) -> Response:
     """Have the team hold the roles that were ticked."""
     try:
         await page.teams.set_roles(
-            page.organization_id, page.team_id, form.checked(ROLE), actor=page.principal
+            page.organization_id, page.team_id, form.only(boxes=ROLE).checked(ROLE), actor=page.principal
         )
     except PorticoError as refusal:
         return await page.refused(form, refusal)

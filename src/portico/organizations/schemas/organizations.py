@@ -12,6 +12,7 @@ from portico.organizations.types import OrganizationSort, OrganizationStatus
 
 Name = Annotated[str, Field(min_length=1, max_length=240)]
 SlugText = Annotated[str, Field(min_length=1, max_length=80)]
+SHORTEST_SESSION = 300
 LONGEST_SESSION = 366 * 24 * 3600
 
 
@@ -129,7 +130,7 @@ class SettingsRequest(RequestModel):
     """Assurance level of the sign-in (NIST SP 800-63B-4): 2 asks for a second factor."""
     methods: list[Annotated[str, Field(min_length=1, max_length=20)]] = Field(default=[], max_length=20)
     """Ways of signing in of which one must have been used, as in `amr` (RFC 8176); empty: any."""
-    max_session_age: int | None = Field(None, ge=300, le=LONGEST_SESSION)
+    max_session_age: int | None = Field(None, ge=SHORTEST_SESSION, le=LONGEST_SESSION)
     """How many seconds ago one may have signed in at most; null: any time."""
 
     def sent(self) -> dict[str, Any]:
