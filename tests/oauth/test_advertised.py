@@ -10,7 +10,8 @@ from joserfc.jwk import KeySet
 
 from portico.oauth.protocol.jose.signing import sign_with_secret
 from tests.oauth.keyed import ISSUER, Keyed
-from tests.oauth.kit import CHALLENGE, House, claims_of, returned
+from tests.oauth.kit import CALLBACK, CHALLENGE, House, claims_of, returned
+from tests.oauth.pages import fields_of
 from tests.oauth.protocol.certificates import certificate, pem
 from tests.oauth.protocol.foreign_keys import ec_key, key_for, public
 
@@ -162,7 +163,18 @@ async def response_mode_is_answered(house: House, mode: str) -> None:
 
     answer = await house.answer(await house.ask(client, response_mode=mode))
 
-    assert answer.status_code == (200 if mode == "form_post" else 303)
+    by_form, is_signed = mode.startswith("form_post"), mode.endswith("jwt")
+    assert answer.status_code == (200 if by_form else 303)
+    back = fields_of(answer, CALLBACK) if by_form else returned(answer)
+    assert back.keys() == ({"response"} if is_signed else {"code", "state", "iss"})
+
+
+async def response_is_signed(house: House, alg: str) -> None:
+    client = await house.client(authorization_signed_response_alg=alg)
+
+    back = await house.authorize(client, response_mode="jwt")
+
+    await _is_signed(house, back["response"], alg)
 
 
 async def challenge_is_taken(house: House, method: str) -> None:
@@ -204,6 +216,7 @@ USES: dict[str, Use] = {
     "id_token_signing_alg_values_supported": id_token_is_signed,
     "userinfo_signing_alg_values_supported": userinfo_is_signed,
     "introspection_signing_alg_values_supported": introspection_is_signed,
+    "authorization_signing_alg_values_supported": response_is_signed,
     "response_modes_supported": response_mode_is_answered,
     "response_types_supported": response_type_is_answered,
     "code_challenge_methods_supported": challenge_is_taken,
@@ -264,6 +277,7 @@ async def test_what_is_not_named_does_not_work(house: House) -> None:
     for asked in (
         {"response_type": "token"},
         {"response_mode": "fragment"},
+        {"response_mode": "fragment.jwt"},
         {"code_challenge_method": "plain"},
     ):
         assert "error" in returned(await house.ask(client, **asked))

@@ -101,6 +101,8 @@ class ClientMembers(BaseModel):
     id_token_signed_response_alg: Words | None = None
     userinfo_signed_response_alg: Words | None = None
     introspection_signed_response_alg: Words | None = None
+    authorization_signed_response_alg: Words | None = None
+    """What signs answers with `response_mode=jwt`; with the profile `fapi2` it takes no others."""
     request_object_signing_alg: Words | None = None
     request_uris: Redirects | None = None
     require_signed_request_object: bool | None = None

@@ -313,6 +313,7 @@ def test_document_says_all_that_was_registered() -> None:
         "id_token_signed_response_alg": "ES256",
         "userinfo_signed_response_alg": "RS256",
         "introspection_signed_response_alg": "RS256",
+        "authorization_signed_response_alg": "ES256",
         "request_object_signing_alg": "PS256",
         "request_uris": ["https://app.example/request"],
         "require_signed_request_object": True,

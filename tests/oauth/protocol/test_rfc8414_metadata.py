@@ -29,6 +29,7 @@ ALL = Abilities(
     client_algorithms=("ES256", "PS256"),
     userinfo_algorithms=("RS256",),
     introspection_algorithms=("RS256",),
+    response_algorithms=("RS256",),
     request_object_algorithms=("ES256",),
     dpop_algorithms=("ES256",),
     acr_values=("aal1",),
@@ -99,6 +100,7 @@ def test_document_has_all_members() -> None:
         "frontchannel_logout_session_supported",
         "authorization_details_types_supported",
         "introspection_signing_alg_values_supported",
+        "authorization_signing_alg_values_supported",
         "service_documentation",
         "protected_resources",
     }

@@ -43,7 +43,7 @@ def sign_in_path(needed: SignInNeeded) -> str:
 
 def answered(request: Request, answer: Answer) -> Response:
     """Send the answer to the client, in the way that it asked for."""
-    if answer.response_mode == "form_post":
+    if answer.carrier == "form_post":
         return _form_post(request, answer)
     return _to(location_of(answer))
 

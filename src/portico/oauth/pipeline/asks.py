@@ -10,6 +10,7 @@ from uuid import UUID
 from portico.db.unit import Unit
 from portico.http.authentication import Principal
 from portico.oauth.pipeline.parameters import Parameters
+from portico.oauth.protocol.jarm_response_modes import PLAIN, ResponseMode
 from portico.oauth.protocol.oidc_claims import NOTHING, ClaimsRequest
 from portico.oauth.protocol.refusals import ErrorCode
 from portico.oauth.protocol.rfc7523_client_assertions import AuthorizationGrant
@@ -75,7 +76,7 @@ class Ask:
     redirect_uri: str | None = None
     """Where the answer goes; None as long as it is not known to be the client's: then errors become a page."""
     names_redirect: bool = False
-    response_mode: str = "query"
+    response_mode: ResponseMode = PLAIN
     is_pushed: bool = False
     is_signed: bool = False
     pushed_id: UUID | None = None

@@ -26,6 +26,9 @@ class AuthorizationFacts:
     redirect_uri: str | None
     code_challenge_method: str | None
     request_object_alg: str | None = None
+    is_answer_signed: bool = False
+    wants_signed_answers: bool = False
+    """The client registered what its answers are signed with (FAPI 2.0 Message Signing)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,10 @@ def _gets_strong_id_tokens(client: ClientMetadata) -> bool:
     return client.id_token_signed_response_alg in STRONG or "authorization_code" not in client.grant_types
 
 
+def _gets_strong_responses(client: ClientMetadata) -> bool:
+    return _is_strong(client.authorization_signed_response_alg)
+
+
 def _binds_tokens(client: ClientMetadata) -> bool:
     return client.dpop_bound_access_tokens or client.tls_client_certificate_bound_access_tokens
 
@@ -116,6 +123,13 @@ CLIENT_CHECKS: tuple[Check[ClientMetadata], ...] = (
         ErrorCode.INVALID_CLIENT_METADATA,
         "id_token_signed_response_alg must be PS256, ES256 or EdDSA",
         _gets_strong_id_tokens,
+    ),
+    Check(
+        "strong signatures of authorization responses",
+        "5.4.1",
+        ErrorCode.INVALID_CLIENT_METADATA,
+        "authorization_signed_response_alg must be PS256, ES256 or EdDSA",
+        _gets_strong_responses,
     ),
     Check(
         "sender-constrained access tokens",
@@ -180,6 +194,13 @@ AUTHORIZATION_CHECKS: tuple[Check[AuthorizationFacts], ...] = (
         ErrorCode.INVALID_REQUEST_OBJECT,
         "The request object must be signed with PS256, ES256 or EdDSA",
         lambda request: _is_strong(request.request_object_alg),
+    ),
+    Check(
+        "signed response",
+        "5.4 (Message Signing)",
+        ErrorCode.INVALID_REQUEST,
+        "response_mode must be jwt: the client registered authorization_signed_response_alg",
+        lambda request: request.is_answer_signed or not request.wants_signed_answers,
     ),
 )
 

@@ -2,7 +2,7 @@
 
 RFC 7591, section 2; OpenID Connect Registration 1.0, section 2; RP-Initiated, Back-Channel and Front-Channel Logout
 1.0; RFC 8705, section 2; RFC 9101, section 10.5; RFC 9126, section 6; RFC 9396, section 10; RFC 9449, section 5.2; RFC
-9701, section 6. What a client may have of it is said in `rfc7591_registration`.
+9701, section 6; JARM, section 3. What a client may have of it is said in `rfc7591_registration`.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,6 +71,7 @@ class ClientMetadata:
     id_token_signed_response_alg: str | None = None
     userinfo_signed_response_alg: str | None = None
     introspection_signed_response_alg: str | None = None
+    authorization_signed_response_alg: str | None = None
     request_object_signing_alg: str | None = None
     request_uris: tuple[str, ...] = ()
     require_signed_request_object: bool = False
@@ -201,6 +202,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "id_token_signed_response_alg": read_text,
     "userinfo_signed_response_alg": read_text,
     "introspection_signed_response_alg": read_text,
+    "authorization_signed_response_alg": read_text,
     "request_object_signing_alg": _client_algorithm,
     "request_uris": read_secure_uris,
     "require_signed_request_object": read_flag,

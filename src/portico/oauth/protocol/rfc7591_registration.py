@@ -60,7 +60,7 @@ class RegistrationPolicy:
     scopes: frozenset[str] | None = None
     details_types: frozenset[str] = frozenset()
     server_algorithms: frozenset[str] = SERVER_ALGORITHMS
-    """What we can sign ID tokens, userinfo and introspection answers with."""
+    """What we can sign ID tokens, userinfo, and answers of introspection and authorization with."""
 
 
 def read_metadata(given: Mapping[str, Any], policy: RegistrationPolicy) -> ClientMetadata:
@@ -158,7 +158,7 @@ def _check_logout_redirects(metadata: ClientMetadata, policy: RegistrationPolicy
 
 
 def _check_server_algorithms(metadata: ClientMetadata, policy: RegistrationPolicy) -> None:
-    for name in ("id_token", "userinfo", "introspection"):
+    for name in ("id_token", "userinfo", "introspection", "authorization"):
         ours = getattr(metadata, f"{name}_signed_response_alg")
         if ours is not None and ours not in policy.server_algorithms:
             raise _invalid(f"{name}_signed_response_alg names an algorithm that is not supported")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from portico.oauth.protocol.jarm_response_modes import MODES
 from portico.oauth.protocol.uris import read_http_uri
 
 OAUTH_DOCUMENT = "/.well-known/oauth-authorization-server"
@@ -39,7 +40,9 @@ class Abilities:
     """Empty where request objects are off."""
     takes_request_uris: bool = False
     dpop_algorithms: tuple[str, ...] = ()
-    response_modes: tuple[str, ...] = ("query", "form_post")
+    response_modes: tuple[str, ...] = tuple(MODES)
+    response_algorithms: tuple[str, ...] = ()
+    """JWS algorithms of signed authorization responses."""
     subject_types: tuple[str, ...] = ("public", "pairwise")
     acr_values: tuple[str, ...] = ()
     details_types: tuple[str, ...] = ()
@@ -67,6 +70,7 @@ def server_metadata(abilities: Abilities) -> dict[str, Any]:
         **_said(
             authorization_details_types_supported=abilities.details_types,
             introspection_signing_alg_values_supported=abilities.introspection_algorithms,
+            authorization_signing_alg_values_supported=abilities.response_algorithms,
             service_documentation=abilities.service_documentation,
             protected_resources=abilities.protected_resources,
         ),

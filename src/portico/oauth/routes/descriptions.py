@@ -31,7 +31,7 @@ PARAMETERS: Final[Mapping[str, str]] = {
     "code_challenge": "SHA-256 of the verifier, base64url (RFC 7636, section 4.2).",
     "code_challenge_method": "`S256`.",
     "resource": "The API that the tokens are for (RFC 8707); may be given more than once.",
-    "response_mode": "`query` or `form_post`.",
+    "response_mode": "`query` or `form_post`; `jwt`, `query.jwt` or `form_post.jwt` for a signed answer (JARM).",
     "prompt": "`none`, `login`, `consent`, `select_account` or `create`.",
     "max_age": "How many seconds ago the person may have signed in at most.",
     "login_hint": "Whom the client takes the visitor for.",

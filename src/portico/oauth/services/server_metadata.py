@@ -74,6 +74,7 @@ class ServerMetadata:
             id_token_algorithms=tuple(PURPOSES),
             userinfo_algorithms=tuple(PURPOSES),
             introspection_algorithms=tuple(PURPOSES),
+            response_algorithms=tuple(PURPOSES),
             request_object_algorithms=tuple(sorted(ASYMMETRIC)),
             dpop_algorithms=tuple(sorted(ALGORITHMS)),
             acr_values=("aal1",),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from portico.oauth.pipeline.asks import Ask, Endpoint
 from portico.oauth.pipeline.checks.client_authentication import with_keys
+from portico.oauth.pipeline.checks.requests import response_mode_is_offered
 from portico.oauth.pipeline.parameters import SIGNED, Parameters
 from portico.oauth.protocol.jose import ASYMMETRIC, STRONG, PublicJwk
 from portico.oauth.protocol.refusals import ErrorCode, Refused
@@ -33,7 +34,7 @@ async def pushed_request_is_opened(ask: Ask) -> None:
     if ask.endpoint is not Endpoint.AUTHORIZE:
         raise Refused(ErrorCode.INVALID_REQUEST, "request_uri cannot be pushed")
     if not uri.startswith(REQUEST_URI_PREFIX):
-        _note_redirect(ask)
+        await _note_answering(ask)
         raise Refused(ErrorCode.REQUEST_URI_NOT_SUPPORTED, "only pushed requests are taken by reference")
     found = await _find(ask, uri)
     pushed = Parameters(found.parameters)
@@ -73,11 +74,12 @@ async def signed_request_is_opened(ask: Ask) -> None:
     ask.is_signed = True
 
 
-def _note_redirect(ask: Ask) -> None:
+async def _note_answering(ask: Ask) -> None:
     """Let the client hear of a wrapping that is not offered, by the redirect that stands outside, if it is its own."""
     outside = ask.given.one("redirect_uri")
     if outside is not None and ask.client.has_redirect(outside):
         ask.redirect_uri = outside
+        await response_mode_is_offered(ask)
 
 
 def _algorithms(client: Client) -> frozenset[str]:

@@ -19,6 +19,8 @@ async def authorization_fits_profile(ask: Ask) -> None:
         response_type=ask.given.one("response_type"),
         redirect_uri=ask.given.one("redirect_uri"),
         code_challenge_method=ask.given.one("code_challenge_method"),
+        is_answer_signed=ask.response_mode.is_signed,
+        wants_signed_answers=ask.client.metadata.authorization_signed_response_alg is not None,
     )
     enforce(AUTHORIZATION_CHECKS, facts)
 

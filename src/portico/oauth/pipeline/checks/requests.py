@@ -1,12 +1,14 @@
 """Checks of the request as such: who asks, where the answer goes, in which form."""
 
+from portico.keys.services import ensure_keys
 from portico.oauth.errors import OAuthRefusal
-from portico.oauth.pipeline.asks import Ask
+from portico.oauth.pipeline.asks import Ask, Endpoint
+from portico.oauth.protocol.jarm_response_modes import read_response_mode
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.services.clients import ClientBook
+from portico.oauth.services.signed_responses import purpose_of_responses
 from portico.oauth.types import ClientSource, GrantType
 
-RESPONSE_MODES = ("query", "form_post")
 MAX_STATE = 2_000
 DECIDE_WHERE = frozenset({"client_id", "redirect_uri", "request", "request_uri"})
 """Parameters that say where the answer goes: given twice, nobody can tell."""
@@ -64,11 +66,13 @@ async def redirect_is_registered(ask: Ask) -> None:
 
 
 async def response_mode_is_offered(ask: Ask) -> None:
-    """The answer comes in the query or by a form (OAuth 2.0 Form Post Response Mode)."""
-    mode = ask.given.one("response_mode") or "query"
-    if mode not in RESPONSE_MODES:
-        raise Refused(ErrorCode.INVALID_REQUEST, "response_mode is not supported")
-    ask.response_mode = mode
+    """The answer comes in the query or by a form, signed if the client wants that (Form Post; JARM; row 22.1).
+
+    A key is made here if there is none, for an answer may be given within a transaction.
+    """
+    ask.response_mode = read_response_mode(ask.given.one("response_mode"))
+    if ask.response_mode.is_signed and ask.endpoint is Endpoint.AUTHORIZE:
+        await ensure_keys(ask.runtime, [purpose_of_responses(ask.client)])
 
 
 async def response_type_is_code(ask: Ask) -> None:

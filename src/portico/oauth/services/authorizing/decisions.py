@@ -10,15 +10,19 @@ from portico.oauth.pipeline.asks import Ask
 from portico.oauth.pipeline.checks.requests import is_trusted
 from portico.oauth.protocol.redirect_uris import is_loopback
 from portico.oauth.protocol.refusals import ErrorCode, Refused
+from portico.oauth.services.signed_responses import signed_response
 from portico.oauth.services.workplaces import Workplace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What goes back to the client by the browser; `iss` stands in every answer (RFC 9207, section 2)."""
+    """What goes back to the client by the browser; `iss` stands in every answer (RFC 9207, section 2).
+
+    `carrier` is `query` or `form_post`; the one parameter of a signed answer is `response`.
+    """
 
     redirect_uri: str
-    response_mode: str
+    carrier: str
     parameters: Mapping[str, str] = field(repr=False)
 
 
@@ -101,15 +105,14 @@ class NotSentBack(Exception):
 
 
 def answer(ask: Ask, parameters: Mapping[str, str]) -> Answer:
-    """Return what goes back to the client, with its state and our name."""
+    """Return what goes back to the client, with its state and our name; signed if it asked for that (row 22.1)."""
     if ask.redirect_uri is None:
         raise RuntimeError("an answer needs a place to go to")
     back = {"state": ask.state} if ask.state is not None else {}
-    return Answer(
-        redirect_uri=ask.redirect_uri,
-        response_mode=ask.response_mode,
-        parameters={**parameters, **back, "iss": ask.runtime.settings.public_url},
-    )
+    said = {**parameters, **back, "iss": ask.runtime.settings.public_url}
+    if ask.response_mode.is_signed:
+        said = {"response": signed_response(ask, said)}
+    return Answer(redirect_uri=ask.redirect_uri, carrier=ask.response_mode.carrier, parameters=said)
 
 
 def refused(ask: Ask, error: ErrorCode, description: str) -> Answer:
