@@ -40,6 +40,24 @@ from portico.webhooks.feature import webhooks_feature
 
 API_PREFIX = "/api/v1"
 DESCRIPTION = "Accounts, sessions, organizations and sign-in. Errors are problem documents (RFC 9457)."
+CHAPTERS = {
+    "auth": "Sign up, sign in, stay signed in, sign out; passwords, addresses, devices.",
+    "users": "Your own profile and what is kept about you.",
+    "organizations": "Organizations, their members, roles, teams and trail.",
+    "invitations": "Asking people into an organization, and answering.",
+    "domains": "Mail domains that an organization has proven.",
+    "service accounts": "Principals of an organization without a password.",
+    "api keys": "Keys of people, service accounts and organizations.",
+    "oauth": "The authorization server: OAuth 2.1 and OpenID Connect.",
+    "oauth clients": "The applications that may ask, registered by hand.",
+    "oauth connections": "What people and organizations have let in, and how to end it.",
+    "oauth resources": "The APIs and MCP servers that tokens are for.",
+    "webhooks": "Endpoints of yours that hear our events.",
+    "alerts": "What the rules over the trail have found.",
+    "admin": "People, organizations, trail, jobs and keys, for those who run the server.",
+    "keys": "What others verify our tokens with.",
+    "health": "For load balancers and those who watch.",
+}
 
 
 class Lifespan(Protocol):
@@ -104,6 +122,7 @@ def assemble(runtime: Runtime, lifespan: Lifespan | None = None) -> FastAPI:
         title=runtime.settings.name,
         description=DESCRIPTION,
         version="1",
+        openapi_tags=[{"name": name, "description": text} for name, text in CHAPTERS.items()],
         openapi_url=None,
         docs_url=None,
         redoc_url=None,

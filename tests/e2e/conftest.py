@@ -50,9 +50,9 @@ class Visitor:
         self.page.goto(path if path.startswith("http") else self.server.url + path)
         return self.page
 
-    def picture(self, name: str) -> None:
+    def picture(self, name: str, *, whole: bool = True) -> None:
         RESULTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=str(RESULTS / f"{name}.png"), full_page=True)
+        self.page.screenshot(path=str(RESULTS / f"{name}.png"), full_page=whole)
 
 
 class Visitors:

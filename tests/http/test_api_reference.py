@@ -59,6 +59,15 @@ async def test_other_files_are_not_served(client: httpx2.AsyncClient, path: str)
     assert (await client.get(path)).status_code == 404
 
 
+async def test_document_is_sent_packed_or_plain(client: httpx2.AsyncClient) -> None:
+    packed = await client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+    plain = await client.get("/openapi.json", headers={"Accept-Encoding": "identity"})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.json() == plain.json()
+
+
 @pytest.mark.bar("CHECK-25")
 def test_vendored_files_are_what_the_list_says() -> None:
     folder = files("portico.http") / "reference"

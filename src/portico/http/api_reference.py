@@ -1,8 +1,10 @@
 """The API reference: `/docs` (Swagger UI), `/redoc` and `/openapi.json`, with nothing from another origin.
 
 Scripts and styles are vendored (`reference/VENDORED.md`), kept compressed, and served under addresses that carry a
-hash of their content. Scripts run by nonce. Redoc makes its style sheets while it draws and has no way to give them a
-nonce, so that its page, and no other, allows inline styles; it shows nothing that a user of the product has written.
+hash of their content. Scripts run by nonce. Swagger UI opens with its chapters closed and follows references by a
+plug-in of ours (`reference/inline_references.js`): left to itself it is busy for seconds at each click. Redoc makes
+its style sheets while it draws and has no way to give them a nonce, so that its page, and no other, allows inline
+styles; it shows nothing that a user of the product has written.
 Mounted only where `settings.serves_api_reference`.
 """
 
@@ -70,6 +72,11 @@ class ReferenceFiles:
     def _by_path(self) -> dict[str, ReferenceFile]:
         return {file.path: file for file in self._by_name.values()}
 
+    @cached_property
+    def plugin(self) -> str:
+        """Return the script that makes `inlineReferences`; it is ours, and goes into the page."""
+        return (files("portico.http") / "reference" / "inline_references.js").read_text(encoding="utf-8")
+
     def path(self, name: str) -> str:
         """Return the address of a file."""
         return self._by_name[name].path
@@ -88,12 +95,39 @@ def _read(name: str) -> ReferenceFile:
     )
 
 
+class Document:
+    """The OpenAPI document as it is sent: written and compressed once."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._written_from: dict[str, Any] | None = None
+        self._plain = self._compressed = b""
+
+    def answer(self, request: Request) -> Response:
+        """Return the document, packed for whoever can unpack it."""
+        self._write(self._app.openapi())
+        headers = {"Vary": "Accept-Encoding"}
+        if _takes_gzip(request):
+            headers["Content-Encoding"] = "gzip"
+            return Response(self._compressed, headers=headers, media_type="application/json")
+        return Response(self._plain, headers=headers, media_type="application/json")
+
+    def _write(self, document: dict[str, Any]) -> None:
+        if document is self._written_from:
+            return
+        self._plain = bytes(JSONResponse(document).body)
+        self._compressed = gzip.compress(self._plain, mtime=0)
+        self._written_from = document
+
+
 def mount_api_reference(app: FastAPI) -> None:
     """Add the pages, the document and their files to `app`."""
     vendored = ReferenceFiles()
 
-    async def document(_request: Request) -> Response:
-        return JSONResponse(app.openapi())
+    document = Document(app)
+
+    async def serve_document(request: Request) -> Response:
+        return document.answer(request)
 
     async def docs(request: Request) -> Response:
         options = {
@@ -102,15 +136,18 @@ def mount_api_reference(app: FastAPI) -> None:
             "deepLinking": True,
             "persistAuthorization": False,
             "validatorUrl": None,
-            "docExpansion": "list",
+            "docExpansion": "none",
+            "defaultModelsExpandDepth": 0,
+            "filter": True,
             "tryItOutEnabled": True,
         }
+        start = f"window.ui = SwaggerUIBundle({{...{_script_json(options)}, plugins: [inlineReferences]}});"
         return _page(
             request,
             title=f"{app.title} API",
             script=vendored.path("swagger-ui-bundle.js"),
             style=vendored.path("swagger-ui.css"),
-            start=f"window.ui = SwaggerUIBundle({_script_json(options)});",
+            start=vendored.plugin + start,
         )
 
     async def redoc(request: Request) -> Response:
@@ -128,7 +165,7 @@ def mount_api_reference(app: FastAPI) -> None:
         return _file(request, vendored.find(request.scope["path"]))
 
     for path, endpoint in (
-        (OPENAPI_PATH, document),
+        (OPENAPI_PATH, serve_document),
         ("/docs", docs),
         ("/redoc", redoc),
         (PREFIX + "{name}", vendored_file),
@@ -162,8 +199,12 @@ def _file(request: Request, file: ReferenceFile | None) -> Response:
     if file is None:
         return Response(status_code=404)
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if _takes_gzip(request):
         return Response(
             file.compressed, headers=headers | {"Content-Encoding": "gzip"}, media_type=file.media_type
         )
     return Response(gzip.decompress(file.compressed), headers=headers, media_type=file.media_type)
+
+
+def _takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")

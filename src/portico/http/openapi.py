@@ -90,6 +90,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         operation = paths.get(entry.path, {}).get(method.lower())
         if operation is not None:
             _complete(operation, entry, method)
+    _drop_empty_chapters(document)
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for name in FASTAPI_SCHEMAS:
@@ -98,6 +99,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = _security_schemes(has_token_route=TOKEN_PATH in paths)
     components["responses"] = _shared_responses(paths)
     return document
+
+
+def _drop_empty_chapters(document: dict[str, Any]) -> None:
+    operations = [operation for path in document.get("paths", {}).values() for operation in path.values()]
+    used = {tag for operation in operations for tag in operation.get("tags", ())}
+    document["tags"] = [chapter for chapter in document.get("tags", ()) if chapter["name"] in used]
 
 
 def _shared_responses(paths: dict[str, Any]) -> dict[str, Any]:
