@@ -17,17 +17,17 @@ def _routers_read_once() -> None:
     """Have FastAPI work out the routes of each router once a process, not once an application: a fifth of a second.
 
     What it works out depends on router and prefix alone, but for `dependency_overrides`, which nobody uses here.
+    What was worked out is kept on the router itself, and goes with it.
     """
     work_out = _IncludedRouter.effective_candidates
-    known: dict[tuple[int, str, int], list[_EffectiveRouteContext | _IncludedRouter]] = {}
 
     def effective_candidates(self: _IncludedRouter) -> list[_EffectiveRouteContext | _IncludedRouter]:
         router = self.original_router
-        key = (id(router), self.include_context.prefix, router._get_routes_version())
+        known = vars(router).setdefault("worked_out_for_tests", {})
+        key = (self.include_context.prefix, router._get_routes_version())
         if key not in known:
-            kept.append(router)  # so that its id is nobody else's
             known[key] = work_out(self)
-        return known[key]
+        found: list[_EffectiveRouteContext | _IncludedRouter] = known[key]
+        return found
 
-    kept: list[object] = []
     _IncludedRouter.effective_candidates = effective_candidates  # type: ignore[method-assign]

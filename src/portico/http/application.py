@@ -38,7 +38,7 @@ from portico.http.edge.hosts import HostPolicy
 from portico.http.edge.limits import RateLimits
 from portico.http.edge.origins import OriginPolicy
 from portico.http.etags import NotModified
-from portico.http.health import NamedCheck, Readiness, ReadinessCheck, health_router
+from portico.http.health import NamedCheck, ReadinessCheck, install_health
 from portico.http.idempotency import AnswerKeeper
 from portico.http.openapi import describe_api
 from portico.http.routing import RouteTable, build_route_table, check_routes, drop_markers
@@ -117,7 +117,7 @@ def install_http(
     Raises:
         UndeclaredRoutes: some routes do not say who may call them; all of them are named.
     """
-    app.include_router(health_router(Readiness(runtime, readiness), health_checks))
+    install_health(app, runtime, readiness=readiness, parts=health_checks)
     if runtime.settings.serves_api_reference:
         mount_api_reference(app)
     app.router.redirect_slashes = False

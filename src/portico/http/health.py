@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
 
 import structlog
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, FastAPI
 from sqlalchemy import text
 from starlette.requests import Request
 
@@ -117,30 +117,43 @@ async def _asked(part: NamedCheck, runtime: Runtime) -> PartHealth:
     return PartHealth(name=part.name, status=status, detail=shown, ms=milliseconds)
 
 
-def health_router(readiness: Readiness, parts: Sequence[NamedCheck]) -> APIRouter:
-    """Return the routes; mounted at the root."""
-    router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["health"])
+"""The routes, mounted at the root; what they ask stands in the application, which `install_health` tells."""
 
-    @router.get("", dependencies=[Depends(public), Depends(limited("none"))])
-    async def health() -> Health:
-        """Tell that the process answers."""
-        return Health()
 
-    @router.get(
-        "/ready", dependencies=[Depends(public), Depends(limited("none"))], responses=describes(NotReady)
-    )
-    async def ready(request: Request) -> Health:
-        """Tell whether requests can be served: the database answers and has this release's tables."""
-        if is_draining(request.scope) or not await readiness.is_ready():
-            raise NotReady
-        return Health()
+def install_health(
+    app: FastAPI, runtime: Runtime, *, readiness: Sequence[ReadinessCheck], parts: Sequence[NamedCheck]
+) -> None:
+    """Give `app` the routes, and say what they ask.
 
-    @router.get("/detailed", dependencies=[Depends(requires(HealthPermission.READ))])
-    async def detailed(request: Request) -> DetailedHealth:
-        """Ask every part how it is."""
-        runtime: Runtime = request.app.state.runtime
-        asked = await asyncio.gather(*(_asked(part, runtime) for part in parts))
-        is_ok = all(part.status == "ok" for part in asked)
-        return DetailedHealth(status="ok" if is_ok else "failing", parts=list(asked))
+    The routes are made once and close over nothing: FastAPI remembers each function that it has looked at for the
+    life of the process, and would keep every application in memory by them.
+    """
+    app.state.readiness = Readiness(runtime, readiness)
+    app.state.health_parts = tuple(parts)
+    app.include_router(router)
 
-    return router
+
+@router.get("", dependencies=[Depends(public), Depends(limited("none"))])
+async def health() -> Health:
+    """Tell that the process answers."""
+    return Health()
+
+
+@router.get("/ready", dependencies=[Depends(public), Depends(limited("none"))], responses=describes(NotReady))
+async def ready(request: Request) -> Health:
+    """Tell whether requests can be served: the database answers and has this release's tables."""
+    readiness: Readiness = request.app.state.readiness
+    if is_draining(request.scope) or not await readiness.is_ready():
+        raise NotReady
+    return Health()
+
+
+@router.get("/detailed", dependencies=[Depends(requires(HealthPermission.READ))])
+async def detailed(request: Request) -> DetailedHealth:
+    """Ask every part how it is."""
+    runtime: Runtime = request.app.state.runtime
+    parts: Sequence[NamedCheck] = request.app.state.health_parts
+    asked = await asyncio.gather(*(_asked(part, runtime) for part in parts))
+    is_ok = all(part.status == "ok" for part in asked)
+    return DetailedHealth(status="ok" if is_ok else "failing", parts=list(asked))
