@@ -9,6 +9,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,10 @@ from portico.core import failpoints
 from portico.oauth.models import OAuthClient, OAuthDevice, OAuthGrant
 from portico.oauth.services.initial_tokens import InitialTokens
 from portico.oauth.types import ClientSource, DeviceState, GrantEnd
+from portico.sessions.services import Sessions
+from portico.sessions.types import SessionEnd
 from portico.tokens.models import TokenFamily
+from portico.users.services import Users
 from tests.oauth.keyed import Keyed
 from tests.oauth.kit import House, TestClient, returned
 from tests.oauth.presenting import DpopKey, told
@@ -287,3 +291,137 @@ class TestStrict:
 
         assert outcomes(answers) == {"ok": 5, "temporarily_unavailable": RACERS - 5}
         assert await count_of_clients(strict) == 5
+
+
+type Ending = Callable[[House, TestClient, str], Awaitable[object]]
+
+
+async def disconnected(house: House, client: TestClient, name: str) -> None:
+    """The person ends it with one click."""
+    bearer = house.people[name].bearer
+    answer = await house.http.delete(f"/api/v1/oauth/connections/{client.key}", headers=bearer)
+    assert answer.status_code == 204, answer.text
+
+
+async def switched_off(house: House, client: TestClient, name: str) -> None:
+    """An administrator ends the person."""
+    users = Users(house.runtime, house.runtime.unit())
+    await users.deactivate_user(house.people[name].id)
+
+
+async def signed_out_everywhere(house: House, client: TestClient, name: str) -> None:
+    """The person signs out; what has `offline_access` lives on, a device's grant among it."""
+    sessions = Sessions(house.runtime, house.runtime.unit())
+    await sessions.end_sessions_of(house.people[name].id, SessionEnd.REVOKED)
+
+
+@dataclass
+class Meanwhile:
+    """An ending that begins when a failpoint is reached, and may be answered before that goes on."""
+
+    ending: Callable[[], Awaitable[object]]
+    task: asyncio.Task[object] | None = None
+    was_first: bool = False
+    """It was answered while the other had not written yet."""
+
+    async def __call__(self, _: str) -> None:
+        if self.task is not None:
+            return
+
+        async def end() -> object:
+            return await self.ending()
+
+        self.task = asyncio.create_task(end())
+        done, _waiting = await asyncio.wait({self.task}, timeout=0.3)
+        self.was_first = bool(done)
+
+
+@pytest.mark.bar("P6", "CHECK-3", "A16-16.1")
+@pytest.mark.parametrize("ending", [disconnected, switched_off])
+async def test_no_device_gets_tokens_after_the_end_was_answered(
+    house: House, ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end comes when the device's grant has been read: it waits, and then ends what the device has got."""
+    name = f"someone-{ending.__name__.replace('_', '-')}"
+    await house.person(name)
+    client = await television(house)
+    waiting = await begin(house, client)
+    await answer_device(house, waiting, person=name)
+    meanwhile = Meanwhile(lambda: ending(house, client, name))
+    monkeypatch.setitem(failpoints.armed, "oauth.device.after_hold", meanwhile)
+
+    got = await poll(house, client, waiting)
+    assert meanwhile.task is not None
+    await meanwhile.task
+
+    assert got.status_code == 200, got.text
+    assert not meanwhile.was_first
+    tokens = got.json()
+    assert (await told(house, tokens["access_token"])).status_code == 401
+    assert outcomes([await house.refreshed(client, tokens["refresh_token"])]) == {"invalid_grant": 1}
+    [grant] = await grants_of(house, client)
+    assert all(line.ended_at is not None for line in await lines_of(house, grant))
+
+
+@pytest.mark.bar("P6", "CHECK-3", "A16-16.1")
+@pytest.mark.parametrize("ending", [disconnected, switched_off])
+async def test_fifty_polls_and_an_end_at_once(house: House, ending: Ending) -> None:
+    """At most one poll gets tokens, and they are good for nothing once the end is answered."""
+    name = f"sometwo-{ending.__name__.replace('_', '-')}"
+    await house.person(name)
+    client = await television(house)
+    waiting = await begin(house, client)
+    await answer_device(house, waiting, person=name)
+
+    ended = asyncio.create_task(asyncio.wait_for(ending(house, client, name), 60))
+    answers = await raced(lambda: poll(house, client, waiting))
+    await ended
+
+    assert outcomes(answers)["ok"] <= 1
+    for tokens in [each.json() for each in answers if each.is_success]:
+        assert (await told(house, tokens["access_token"])).status_code == 401
+        assert outcomes([await house.refreshed(client, tokens["refresh_token"])]) == {"invalid_grant": 1}
+    assert outcomes([await poll(house, client, waiting)]) == {"invalid_grant": 1}
+
+
+@pytest.mark.bar("P6", "CHECK-3")
+@pytest.mark.parametrize("ending", [disconnected, switched_off])
+async def test_nothing_is_granted_in_the_name_of_somebody_who_was_ended(
+    house: House, ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end comes while the person lets a device in: it finds the grant, or the grant is not given."""
+    name = f"somethree-{ending.__name__.replace('_', '-')}"
+    await house.person(name)
+    client = await television(house)
+    await answer_device(house, await begin(house, client), person=name)  # so that there is something to end
+    waiting = await begin(house, client)
+    meanwhile = Meanwhile(lambda: ending(house, client, name))
+    monkeypatch.setitem(failpoints.armed, "oauth.device.before_decide", meanwhile)
+
+    await answer_device(house, waiting, person=name)
+    assert meanwhile.task is not None
+    await meanwhile.task
+
+    assert not meanwhile.was_first
+    assert [grant.id for grant in await grants_of(house, client) if grant.ended_at is None] == []
+    assert outcomes([await poll(house, client, waiting)]) == {"invalid_grant": 1}
+
+
+@pytest.mark.bar("P6", "CHECK-3")
+@pytest.mark.parametrize("ending", [switched_off, signed_out_everywhere])
+async def test_no_code_outlives_whoever_it_was_given_to(
+    house: House, ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end comes while the code is written: it finds the grant, and the code is good for nothing."""
+    name = f"somefour-{ending.__name__.replace('_', '-')}"
+    await house.person(name)
+    client = await house.client()
+    meanwhile = Meanwhile(lambda: ending(house, client, name))
+    monkeypatch.setitem(failpoints.armed, "oauth.grant.before_write", meanwhile)
+
+    back = await house.authorize(client, name)
+    assert meanwhile.task is not None
+    await meanwhile.task
+
+    assert not meanwhile.was_first
+    assert outcomes([await house.exchanged(client, back)]) == {"invalid_grant": 1}

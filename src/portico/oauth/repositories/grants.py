@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, insert, or_, select, update
 
 from portico.access.models import RoleGrant
 from portico.db.repositories import Repository
 from portico.oauth.models import OAuthClient, OAuthGrant
 from portico.oauth.types import GrantEnd, GrantType, SenderKey
+from portico.sessions.models import Session
 from portico.tokens.models import TokenFamily
 from portico.users.models import User
 from portico.users.types import UserStatus
@@ -19,6 +20,7 @@ from portico.users.types import UserStatus
 _GRANT = cast("Table", OAuthGrant.__table__)
 _CLIENT = cast("Table", OAuthClient.__table__)
 _FAMILY = cast("Table", TokenFamily.__table__)
+_SESSION = cast("Table", Session.__table__)
 _USER = cast("Table", User.__table__)
 _ROLE = cast("Table", RoleGrant.__table__)
 
@@ -94,6 +96,13 @@ _SPEND = (
 _BY_CODE = select(*FACTS, _GRANT.c.code_spent_at).where(_GRANT.c.code_hash == _CODE)
 _BY_ID = select(*FACTS).where(_GRANT.c.id == _ID)
 _IS_ACTIVE = and_(_USER.c.status == UserStatus.ACTIVE, _USER.c.deleted_at.is_(None))
+_HELD = _BY_ID.where(
+    _GRANT.c.ended_at.is_(None),
+    or_(
+        _GRANT.c.user_id.is_(None),
+        exists().where(_USER.c.id == _GRANT.c.user_id, _IS_ACTIVE),
+    ),
+).with_for_update(of=_GRANT)
 _STATE = (
     select(
         _GRANT.c.session_id,
@@ -141,10 +150,30 @@ class GrantRepository(Repository[OAuthGrant]):
         row = (await connection.execute(_BY_ID, {"grant_id": grant_id})).one_or_none()
         return found_grant(row) if row else None
 
-    async def hold(self, grant_id: UUID) -> bool:
-        """Keep a grant from being ended until this transaction is over; False if it has ended."""
-        query = select(_GRANT.c.id).where(_GRANT.c.id == grant_id, _GRANT.c.ended_at.is_(None))
-        return (await self.session.execute(query.with_for_update())).first() is not None
+    async def hold(self, grant_id: UUID) -> FoundGrant | None:
+        """Return a grant that nobody ends until this transaction is over; None if it, or its person, is no good."""
+        connection = await self.session.connection()
+        row = (await connection.execute(_HELD, {"grant_id": grant_id})).one_or_none()
+        return found_grant(row) if row else None
+
+    async def hold_person(self, user_id: UUID, session_id: UUID | None) -> bool:
+        """Keep a person, and the session in which he acts, from being ended until this transaction is over.
+
+        Whoever ends either lists grants only then, and finds what is written now. False if one of them has ended.
+        """
+        person = select(_USER.c.id).where(_USER.c.id == user_id, _IS_ACTIVE).with_for_update(read=True)
+        if (await self.session.execute(person)).first() is None:
+            return False
+        if session_id is None:
+            return True
+        session = select(_SESSION.c.id).where(_SESSION.c.id == session_id, _SESSION.c.ended_at.is_(None))
+        return (await self.session.execute(session.with_for_update(read=True))).first() is not None
+
+    async def lock_person(self, user_id: UUID) -> None:
+        """Let nobody be given a grant in this person's name until the transaction is over."""
+        await self.session.execute(
+            select(_USER.c.id).where(_USER.c.id == user_id).with_for_update(key_share=True)
+        )
 
     async def bind(self, grant_id: UUID, sender: SenderKey) -> None:
         """Bind a grant to the key of whoever fetches its first tokens."""

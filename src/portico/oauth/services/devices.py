@@ -221,6 +221,7 @@ class Devices:
     async def _confirm(self, unit: Unit, principal: Principal, client: Client, place: Workplace) -> None:
         try:
             await Workplaces(self._runtime).confirm(unit, principal, client, place.organization_id)
+            await Grants(self._runtime, unit).hold_person(principal.id, principal.session_id)
         except Refused as refused:
             raise ClientKeptOut(refused.description) from None
 

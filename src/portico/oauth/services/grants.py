@@ -15,6 +15,7 @@ from portico.db.unit import Unit
 from portico.http.authentication import Principal
 from portico.messaging import EventBus
 from portico.oauth.events import GrantGiven, GrantsEnded
+from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.repositories import FoundGrant, GrantRepository
 from portico.oauth.services.clients import Client
 from portico.oauth.settings import OAuthSettings
@@ -57,8 +58,22 @@ class Grants:
         self._runtime = runtime
         self._unit = unit
 
+    async def hold_person(self, user_id: UUID, session_id: UUID | None = None) -> None:
+        """Keep a person and his session as they are until the commit, after his organization and before all else.
+
+        Whoever switches him off or signs him out waits, and ends what is given now; or he was first.
+
+        Raises:
+            Refused: access_denied.
+        """
+        if not await GrantRepository(self._unit.session).hold_person(user_id, session_id):
+            raise Refused(ErrorCode.ACCESS_DENIED, "the person is not signed in any more")
+
     async def give(self, new: NewGrant, *, code: str | None = None) -> GrantId:
-        """Write a grant, with its authorization code if one is to fetch it; on the trail; `GrantGiven` leaves."""
+        """Write a grant, with its authorization code if one is to fetch it; on the trail; `GrantGiven` leaves.
+
+        Where a person stands behind it and no other grant, the caller has called `hold_person`.
+        """
         now = self._runtime.clock.now()
         grant_id = GrantId(new_id())
         async with self._unit:
@@ -132,7 +147,9 @@ class Grants:
     ) -> list[UUID]:
         """End a person's grants, to one client or to all."""
         async with self._unit:
-            found = await GrantRepository(self._unit.session).list_of_person(user_id, client_key)
+            grants = GrantRepository(self._unit.session)
+            await grants.lock_person(user_id)
+            found = await grants.list_of_person(user_id, client_key)
             return await self.end(found, reason, actor=actor)
 
     async def end_of_client(

@@ -202,6 +202,7 @@ class Authorizing:
     async def _confirm(self, ask: Ask, principal: Principal, place: Workplace) -> None:
         places = Workplaces(self._runtime)
         await places.confirm(ask.unit, principal, ask.client, place.organization_id)
+        await Grants(self._runtime, ask.unit).hold_person(principal.id, principal.session_id)
 
     async def _prepare(self, ask: Ask) -> None:
         """See to it that there is a key for the ID token, before a transaction is open; there nearly always is."""

@@ -1,5 +1,6 @@
 """A device asks whether somebody has let it in (RFC 8628, sections 3.4 and 3.5)."""
 
+from portico.core import failpoints
 from portico.oauth.errors import KeptRefusal
 from portico.oauth.pipeline.asks import Ask
 from portico.oauth.protocol.refusals import ErrorCode, Refused
@@ -68,9 +69,12 @@ async def _not_yet(ask: Ask, device: FoundDevice) -> KeptRefusal:
 
 
 async def _grant_of(ask: Ask, device: FoundDevice) -> FoundGrant:
+    """Return the grant, which nobody ends until this is answered: no token is made of one that has ended."""
     grant = None
     if device.grant_id is not None:
-        grant = await GrantRepository(ask.unit.session).find(device.grant_id)
-    if grant is None or grant.ended_at is not None:
+        grant = await GrantRepository(ask.unit.session).hold(device.grant_id)
+    if grant is None:
         raise Refused(ErrorCode.INVALID_GRANT, "what was allowed was taken back")
+    if failpoints.armed:
+        await failpoints.reach("oauth.device.after_hold")
     return grant

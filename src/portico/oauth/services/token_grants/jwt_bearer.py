@@ -110,6 +110,7 @@ async def _person(ask: Ask, vouched: AuthorizationGrant, organization_id: UUID) 
     place = await rules.find_workplace(organization_id, ask.client.key)
     if place is None or admission_of(ask.client, place) is not Admission.ALLOWED:
         raise Refused(ErrorCode.ACCESS_DENIED, "the organization does not let the application in")
+    await Grants(ask.runtime, ask.unit).hold_person(member)
     return member
 
 

@@ -217,7 +217,7 @@ async def _exchanged(ask: Ask, request: ExchangeRequest, exchange: Exchange) -> 
     async with ask.unit:
         await spend(ask.unit, ask.once)
         parent_id = exchange.parent_id
-        if parent_id is not None and not await GrantRepository(ask.unit.session).hold(parent_id):
+        if parent_id is not None and await GrantRepository(ask.unit.session).hold(parent_id) is None:
             raise _refused("the token is not good", "its grant has just ended")
         grant_id = await Grants(ask.runtime, ask.unit).give(_grant(ask, exchange))
         facts = _facts(ask, exchange, grant_id)
