@@ -52,6 +52,18 @@ async def test_pages_of_every_origin_may_ask(house: House, open_routes: list[Rou
         assert "access-control-allow-credentials" not in answer.headers
 
 
+@pytest.mark.bar("A4-4.5")
+async def test_a_browser_app_can_read_all_that_discovery_leads_it_to(house: House) -> None:
+    """It verifies its ID tokens itself, so it needs the keys, too; a second origin in the header would be none."""
+    page = {"Origin": "https://spa.example"}
+    described = await house.http.get("/.well-known/openid-configuration", headers=page)
+    keys = await house.http.get(described.json()["jwks_uri"], headers=page)
+
+    assert described.headers.get_list("access-control-allow-origin") == ["*"]
+    assert keys.headers.get_list("access-control-allow-origin") == ["*"]
+    assert keys.json()["keys"]
+
+
 @pytest.mark.bar("A21-21.1")
 async def test_the_authorization_endpoint_is_for_nobodys_scripts(house: House) -> None:
     """No CORS there (RFC 9700, section 2.6)."""

@@ -288,3 +288,16 @@ async def test_runtime_is_found_without_being_named(runtime: Runtime, client: ht
 
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
     assert runtime.settings.public_url in answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/.well-known/oauth-protected-resource/mcp"])
+@pytest.mark.bar("A4-4.5")
+async def test_a_preflight_says_once_who_may_read(house: House, path: str) -> None:
+    """Also where the application behind the path takes every method; browsers refuse `*, *` (Fetch, CORS check)."""
+    method = "POST" if path == "/mcp" else "GET"
+    headers = {"Origin": "https://inspector.example", "Access-Control-Request-Method": method}
+    answer = await house.http.options(path, headers=headers)
+
+    assert answer.status_code == 204
+    assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+    assert "MCP-Protocol-Version" in answer.headers["access-control-allow-headers"]

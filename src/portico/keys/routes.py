@@ -7,6 +7,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from portico.http.access import public
+from portico.http.documents import StandingDocument, standing_document
+from portico.http.markers import open_to_clients
 from portico.http.routing import declare
 from portico.keys.schemas import KeySet
 from portico.keys.services import Keyring
@@ -21,22 +23,18 @@ class ShowKeySet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the JWK Set, or 304."""
-        response = key_set_response(scope["app"].state.runtime, scope)
-        await response(scope, receive, send)
+        await key_set_document(scope["app"].state.runtime)(scope, receive, send)
 
 
-def key_set_response(runtime: Runtime, scope: Scope) -> Response:
-    """Return the answer; without a body for who has the document already."""
+def key_set_document(runtime: Runtime) -> StandingDocument:
+    """Return what answers."""
     document = runtime.get(Keyring).key_set_document()
     max_age = int(runtime.section(KeysSettings).jwks_max_age.total_seconds())
-    headers = {"Cache-Control": f"public, max-age={max_age}", "ETag": document.etag}
-    if document.etag.encode() in dict(scope["headers"]).get(b"if-none-match", b""):
-        return Response(status_code=304, headers=headers)
-    return Response(document.body, media_type="application/json", headers=headers)
+    return standing_document(document.body, document.etag, f"public, max-age={max_age}")
 
 
-router = APIRouter(tags=["keys"], dependencies=[Depends(public)])
-router.routes.append(declare(Route(PATH, ShowKeySet(), methods=["GET"]), public))
+router = APIRouter(tags=["keys"], dependencies=[Depends(public), Depends(open_to_clients)])
+router.routes.append(declare(Route(PATH, ShowKeySet(), methods=["GET"]), public, open_to_clients))
 
 
 @router.get(
@@ -51,4 +49,6 @@ async def get_key_set(request: Request) -> Response:
 
     Documents the route; `ShowKeySet` stands before it and answers.
     """
-    return key_set_response(request.app.state.runtime, request.scope)
+    return Response(
+        request.app.state.runtime.get(Keyring).key_set_document().body, media_type="application/json"
+    )

@@ -19,7 +19,7 @@ from portico.http.cookies import find_cookie
 from portico.http.dispatch import FOUND_KEY
 from portico.http.edge.hosts import HostVerdict
 from portico.http.edge.limits import Standing
-from portico.http.edge.origins import ANY_ORIGIN, OPEN_HEADERS, PREFLIGHT_HEADERS
+from portico.http.edge.origins import OPEN_HEADERS, PREFLIGHT_HEADERS
 from portico.http.edge.requests import (
     METHODS,
     UNSAFE,
@@ -114,14 +114,18 @@ class Exchange:
     def _answer_preflight(self) -> None:
         origin = self.headers.get(b"origin")
         asked = self.headers[b"access-control-request-method"].decode("latin-1")
-        wanted = self._gear.table.find(asked, self.path).entry
+        # From here on the exchange is about the route that is asked for: whoever may read its answer may read this one.
+        self.found = self._gear.table.find(asked, self.path)
+        wanted = self.found.entry
+        is_open = wanted is not None and wanted.is_readable_by_all
+        if not is_open and not self._is_listed(origin):
+            raise OriginRefused
         response = Response(status_code=204)
         response.raw_headers.extend(PREFLIGHT_HEADERS)
-        if wanted is not None and wanted.is_readable_by_all:
-            response.raw_headers.append(ANY_ORIGIN)
-        elif origin is None or not is_program_path(self.path) or not self._gear.origins.allows(origin):
-            raise OriginRefused
         raise Answered(response)
+
+    def _is_listed(self, origin: bytes | None) -> bool:
+        return origin is not None and is_program_path(self.path) and self._gear.origins.allows(origin)
 
     async def admit(self, receive: Receive) -> Receive:
         """Find out who asks and whether he may; return what the route reads the body from.
