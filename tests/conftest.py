@@ -1,11 +1,20 @@
 """Fixtures of the whole suite; most come from the public plug-in."""
 
+import os
 import signal
 
 import pytest
 from fastapi.routing import _EffectiveRouteContext, _IncludedRouter
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["portico.testing.plugin"]
+
+# How long an example takes says how busy the machine is. A change is judged by the same examples each time; whoever
+# works on it meets new ones.
+settings.register_profile(
+    "portico", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("portico")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Whoever starts the suite in the background of a shell hands this down, and programs under test would not hear us.

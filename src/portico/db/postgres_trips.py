@@ -5,10 +5,10 @@ statement by itself, so that begin, statement and commit are one round trip, and
 """
 
 from collections.abc import Mapping
-from typing import Any, Never
+from typing import Any, Never, cast
 
 import asyncpg
-from sqlalchemy import Dialect, PoolProxiedConnection
+from sqlalchemy import AsyncAdaptedQueuePool, Dialect, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
@@ -49,11 +49,19 @@ class PostgresTrips:
         except BaseException:  # cancelled: what is on the wire belongs to nobody
             connection.invalidate()
             raise
-        finally:  # in a greenlet, because a connection on top of the pool's size is closed here
-            await greenlet_spawn(connection.close)
+        finally:
+            await self._returned(connection)
         if failpoints.armed:
             await failpoints.reach("db.trip.after_commit")
         return prepared.row(rows[0]) if rows else None
+
+    async def _returned(self, connection: PoolProxiedConnection) -> None:
+        """Give a connection back; in a greenlet only where it is closed, being one on top of the pool's size."""
+        pool = cast("AsyncAdaptedQueuePool", self._engine.pool)
+        if connection.is_valid and pool.checkedin() < pool.size():
+            connection.close()
+        else:
+            await greenlet_spawn(connection.close)
 
     async def _connected(self) -> PoolProxiedConnection:
         try:

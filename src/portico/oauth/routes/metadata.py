@@ -9,6 +9,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from portico.http.access import public
+from portico.http.documents import standing_document
 from portico.http.markers import open_to_clients
 from portico.http.routing import declare
 from portico.oauth.errors import OAuthRefusal
@@ -35,12 +36,7 @@ class ShowServerMetadata:
             await refusal_response(_ANOTHERS)(scope, receive, send)
             return
         body, etag = await scope["app"].state.runtime.get(ServerMetadata).document()
-        headers = {"Cache-Control": CACHE, "ETag": etag}
-        if etag.encode() in dict(scope["headers"]).get(b"if-none-match", b""):
-            response = Response(status_code=304, headers=headers)
-        else:
-            response = Response(body, media_type="application/json", headers=headers)
-        await response(scope, receive, send)
+        await standing_document(body, etag, CACHE)(scope, receive, send)
 
 
 def _path_of_issuer(runtime: Runtime) -> str:
