@@ -3,6 +3,7 @@
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
+NAME ?= documents
 ARGS ?=
 
 SHELL := /bin/sh
@@ -16,13 +17,19 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-amqp test-nginx faults lint format types arch bar bench bench-peers e2e docs lock clean serve-env dev-env chromium
+.PHONY: help serve example example-test test test-amqp test-nginx faults lint format types arch bar bench bench-peers e2e docs lock clean serve-env dev-env chromium
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: serve-env ## run the server on http://localhost:8000 (HOST=, PORT=)
 	@exec $(bin)/portico serve --host "$(HOST)" --port "$(PORT)" $(ARGS)
+
+example: dev-env ## run an example on http://localhost:8000 (NAME=documents, mcp_server or shop)
+	@cd examples/$(NAME) && exec ../../$(bin)/portico serve --host "$(HOST)" --port "$(PORT)" $(ARGS)
+
+example-test: dev-env ## run the tests of an example, on SQLite and PostgreSQL
+	@cd examples/$(NAME) && exec ../../$(bin)/python -m pytest $(ARGS)
 
 test: dev-env ## run the whole suite on SQLite and PostgreSQL, in parallel (ARGS="-k word")
 	@exec $(bin)/python -m pytest -n auto --dist worksteal $(ARGS)

@@ -1,12 +1,13 @@
 """A real server, and Chromium without JavaScript at it. Run by `make e2e`; pictures go to `e2e-results/`."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from portico.testing.live import LiveServer, live_server
 
@@ -17,6 +18,8 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 DESKTOP, PHONE = (1280, 800), (390, 844)
+PASSWORD = "correct horse battery staple"
+ADMINISTRATOR = "grace.helps@example.com"
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +100,18 @@ def visitors(server: LiveServer, chromium: Browser) -> Iterator[Visitors]:
     for visitor in visitors.all:
         visitor.context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def administrator(server: LiveServer, chromium: Browser) -> str:
+    """Make Grace Hopper the first administrator by the link in the server's own output; return her address."""
+    [link, *_] = re.findall(r"http\S+/setup\?token=\S+", server.output)
+    with chromium.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(link)
+        page.get_by_label("Name").fill("Grace Hopper")
+        page.get_by_label("E-mail address").fill(ADMINISTRATOR)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button").last.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Profile")
+    return ADMINISTRATOR

@@ -16,8 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import DESKTOP, PHONE, Visitor, Visitors
-from tests.e2e.test_story import PASSWORD
+from tests.e2e.conftest import DESKTOP, PASSWORD, PHONE, Visitor, Visitors
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

@@ -1,29 +1,15 @@
 """Support acts in a person's name in a real browser: a banner on every page, and the way back."""
 
-import re
-
 import pytest
 from playwright.sync_api import expect
 
 from portico.testing.live import LiveServer
-from tests.e2e.conftest import PHONE, Visitor, Visitors
-from tests.e2e.test_story import PASSWORD, newest_mail, sign_in, sign_up
+from tests.e2e.conftest import PASSWORD, PHONE, Visitor, Visitors
+from tests.e2e.test_story import newest_mail, sign_in, sign_up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-ADA, GRACE = "ada.helped@example.com", "grace.helps@example.com"
 REASON = "Ticket 4711: the list of devices is empty"
-
-
-def set_up_administrator(server: LiveServer, visitor: Visitor) -> None:
-    """Make the first administrator by the link in the server's own output."""
-    [link, *_] = re.findall(r"http\S+/setup\?token=\S+", server.output)
-    page = visitor.open(link)
-    page.get_by_label("Name").fill("Grace Hopper")
-    page.get_by_label("E-mail address").fill(GRACE)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button").last.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Profile")
 
 
 def act_as(visitor: Visitor, user_id: str) -> None:
@@ -37,11 +23,13 @@ def act_as(visitor: Visitor, user_id: str) -> None:
     assert answer.status == 201, answer.text()
 
 
-def test_support_helps_under_a_banner_and_goes_back(server: LiveServer, visitors: Visitors) -> None:
-    ada, grace = visitors.new(), visitors.new()
-    sign_up(ada, ADA)
+def test_support_helps_under_a_banner_and_goes_back(
+    server: LiveServer, visitors: Visitors, administrator: str
+) -> None:
+    ada, grace, address = visitors.new(), visitors.new(), "ada.helped@example.com"
+    sign_up(ada, address)
     user_id = ada.context.request.get(f"{server.url}/api/v1/users/me").json()["id"]
-    set_up_administrator(server, grace)
+    sign_in(grace, administrator, PASSWORD)
 
     act_as(grace, user_id)
 
@@ -62,21 +50,21 @@ def test_support_helps_under_a_banner_and_goes_back(server: LiveServer, visitors
     page = ada.open("/account/devices")
     expect(page.get_by_text(f"Support: {REASON}")).to_be_visible()
     ada.picture("23-impersonation-seen-by-the-person")
-    assert "acting in your name" in newest_mail(server, ADA, "Support").subject
+    assert "acting in your name" in newest_mail(server, address, "Support").subject
 
     page = grace.open("/account")
     page.get_by_role("button", name="End").click()
     expect(page.get_by_role("status")).to_have_text("You act in your own name again.")
     expect(page.get_by_role("region", name="Support")).to_have_count(0)
-    expect(page.get_by_text(GRACE)).to_be_visible()
+    expect(page.get_by_text(administrator)).to_be_visible()
     assert ada.open("/account/devices").get_by_text("Support:").count() == 0
 
 
-def test_the_person_ends_it(server: LiveServer, visitors: Visitors) -> None:
+def test_the_person_ends_it(server: LiveServer, visitors: Visitors, administrator: str) -> None:
     ada, grace = visitors.new(scheme="dark"), visitors.new(scheme="dark")
-    sign_in(ada, ADA, PASSWORD)
+    sign_up(ada, "ada.ends.it@example.com")
     user_id = ada.context.request.get(f"{server.url}/api/v1/users/me").json()["id"]
-    sign_in(grace, GRACE, PASSWORD)
+    sign_in(grace, administrator, PASSWORD)
     act_as(grace, user_id)
     grace.open("/account")
     grace.picture("24-impersonation-dark")

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Dialog, expect
 
-from tests.e2e.conftest import DESKTOP, PHONE, Visitor, Visitors
-from tests.e2e.test_story import PASSWORD, sign_up
+from tests.e2e.conftest import DESKTOP, PASSWORD, PHONE, Visitor, Visitors
+from tests.e2e.test_story import sign_up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

@@ -7,11 +7,10 @@ from playwright.sync_api import Page, expect
 
 from portico.mail.captured import CapturedMail
 from portico.testing.live import LiveServer
-from tests.e2e.conftest import PHONE, Visitor, Visitors
+from tests.e2e.conftest import PASSWORD, PHONE, Visitor, Visitors
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-PASSWORD = "correct horse battery staple"
 OTHER_PASSWORD = "paper clip orange thunder"
 
 
