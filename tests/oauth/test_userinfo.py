@@ -232,3 +232,16 @@ async def test_a_person_who_is_switched_off_is_told_of_no_more(house: House) -> 
     await Users(house.runtime, house.runtime.unit()).deactivate_user(gone.id)
 
     assert (await told(house, token)).status_code == 401
+
+
+async def test_the_description_says_that_a_token_is_needed(house: House) -> None:
+    described = (await house.http.get("/openapi.json")).json()
+
+    operations = described["paths"]["/oauth/userinfo"]
+    assert {method: each["security"] for method, each in operations.items()} == {
+        "get": [{"openid": ["openid"]}],
+        "post": [{"openid": ["openid"]}],
+    }
+    scheme = described["components"]["securitySchemes"]["openid"]
+    assert scheme["type"] == "openIdConnect"
+    assert (await house.http.get(scheme["openIdConnectUrl"])).json()["userinfo_endpoint"]

@@ -254,7 +254,12 @@ def unauthenticated(request: Request, rejection: Rejection | None) -> Unauthenti
     metadata = request.app.state.runtime.find(ResourceMetadata)
     if rejection is None:
         return Unauthenticated(headers={"WWW-Authenticate": challenge(metadata)})
-    said = challenge(metadata, error="invalid_token", description=rejection.detail)
-    return Unauthenticated(
-        rejection.detail, headers={"WWW-Authenticate": said}, extensions={"reason": rejection.code}
+    said = challenge(
+        metadata,
+        scheme=rejection.scheme,
+        error=rejection.error,
+        error_description=rejection.detail,
+        **rejection.parameters,
     )
+    headers = {"WWW-Authenticate": said, **rejection.headers}
+    return Unauthenticated(rejection.detail, headers=headers, extensions={"reason": rejection.code})

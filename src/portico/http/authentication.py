@@ -5,7 +5,7 @@ credential decides. The outcome stands in `scope["portico.principal"]` before an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -82,10 +82,17 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A credential of a known kind that is no good; `code` and `detail` go into the 401."""
+    """A credential of a known kind that is no good; `code` and `detail` go into the 401.
+
+    `scheme`, `error` and `parameters` make its challenge (RFC 6750, section 3); `headers` go beside that.
+    """
 
     code: str
     detail: str
+    scheme: str = "Bearer"
+    error: str = "invalid_token"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class KeyAuthority(Protocol):

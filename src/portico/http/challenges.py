@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from portico.core.permissions import Permission
 
-REALM = 'Bearer realm="portico"'
+REALM = 'realm="portico"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,21 +14,13 @@ class ResourceMetadata:
     url: str
 
 
-def challenge(
-    metadata: ResourceMetadata | None, *, error: str | None = None, description: str | None = None
-) -> str:
+def challenge(metadata: ResourceMetadata | None, *, scheme: str = "Bearer", **parameters: str) -> str:
     """Return the challenge of a 401; without a credential it names no error (RFC 6750, section 3.1)."""
-    said = [REALM]
-    if error is not None:
-        said.append(f'error="{error}"')
-    if description is not None:
-        said.append(f'error_description="{description}"')
     if metadata is not None:
-        said.append(f'resource_metadata="{metadata.url}"')
-    return ", ".join(said)
+        parameters["resource_metadata"] = metadata.url
+    return ", ".join([f"{scheme} {REALM}", *(f'{name}="{value}"' for name, value in parameters.items())])
 
 
 def scope_challenge(metadata: ResourceMetadata | None, permission: Permission) -> str:
     """Return the challenge of a 403 for a credential that lacks a scope (RFC 6750, section 3.1; row 30.23)."""
-    where = f', resource_metadata="{metadata.url}"' if metadata is not None else ""
-    return f'{REALM}, error="insufficient_scope", scope="{permission.value}"{where}'
+    return challenge(metadata, error="insufficient_scope", scope=permission.value)

@@ -4,7 +4,7 @@ FastAPI describes what stands at a route; this adds what stands around all of th
 undescribed: limits, bodies that are refused, missing rights.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -42,6 +42,9 @@ from portico.http.routing import SAFE_METHODS, BodyKind, RouteEntry, build_route
 
 FASTAPI_SCHEMAS = ("HTTPValidationError", "ValidationError")
 TOKEN_PATH = "/api/v1/auth/token"
+USERINFO_PATH = "/oauth/userinfo"
+OPENID = "openid"
+"""The scheme of tokens that clients get for what they may know of a person."""
 IDEMPOTENCY_PARAMETER = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -96,7 +99,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for name in FASTAPI_SCHEMAS:
         schemas.pop(name, None)
     schemas[SCHEMA_NAME] = PROBLEM_SCHEMA
-    components["securitySchemes"] = _security_schemes(has_token_route=TOKEN_PATH in paths)
+    components["securitySchemes"] = _security_schemes(paths)
     components["responses"] = _shared_responses(paths)
     return document
 
@@ -201,7 +204,7 @@ def _merge(responses: dict[str, Any], status: str, described: dict[str, Any]) ->
         examples.setdefault(code, example)
 
 
-def _security_schemes(*, has_token_route: bool) -> dict[str, Any]:
+def _security_schemes(paths: Collection[str]) -> dict[str, Any]:
     schemes: dict[str, Any] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt"},
         "session": {"type": "apiKey", "in": "cookie", "name": "__Host-portico_session"},
@@ -212,7 +215,9 @@ def _security_schemes(*, has_token_route: bool) -> dict[str, Any]:
             "description": "`pak_…`, here or as `Authorization: Bearer pak_…`; not both.",
         },
     }
-    if has_token_route:
+    if USERINFO_PATH in paths:
+        schemes[OPENID] = {"type": "openIdConnect", "openIdConnectUrl": "/.well-known/openid-configuration"}
+    if TOKEN_PATH in paths:
         flow = {"tokenUrl": TOKEN_PATH, "scopes": {}}
         schemes["bearer"] = {"type": "oauth2", "flows": {"password": flow}}
     return schemes

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from portico.http.access import public
 from portico.http.markers import body_limit, open_to_clients, without_idempotency
+from portico.http.openapi import OPENID
 from portico.http.routing import declare
 from portico.oauth.errors import OAuthRefusal
 from portico.oauth.pipeline.parameters import Parameters
@@ -21,7 +22,8 @@ from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc9449_dpop import ALGORITHMS
 from portico.oauth.routes.answering import FORM, MAX_BODY, NO_STORE, transport_of
 from portico.oauth.routes.descriptions import PERSON, answers_json, takes_form
-from portico.oauth.services.userinfo import ShownToken, UserInfo
+from portico.oauth.services.shown_tokens import ShownToken
+from portico.oauth.services.userinfo import UserInfo
 
 PATH = "/oauth/userinfo"
 MAX_TOKEN: Final = 8192
@@ -132,9 +134,10 @@ RESPONSES: Final = {
     **answers_json(PERSON, 400, 403, other="application/jwt"),
     UNAUTHORIZED: {"description": "No token, or none that is good: `WWW-Authenticate` says what is wrong."},
 }
+NEEDS_TOKEN: Final = {"security": [{OPENID: ["openid"]}]}
 
 
-@router.get(PATH, summary="See the claims of a person", responses=RESPONSES)
+@router.get(PATH, summary="See the claims of a person", responses=RESPONSES, openapi_extra=NEEDS_TOKEN)
 async def show_person(request: Request) -> Response:
     """Answer what the access token in the `Authorization` header lets its holder know.
 
@@ -147,7 +150,7 @@ async def show_person(request: Request) -> Response:
     PATH,
     summary="See the claims of a person, by a form",
     responses=RESPONSES,
-    openapi_extra=takes_form("access_token"),
+    openapi_extra={**takes_form("access_token"), **NEEDS_TOKEN},
 )
 async def show_person_by_form(request: Request) -> Response:
     """The same; the token may stand in the form (RFC 6750, section 2.2)."""

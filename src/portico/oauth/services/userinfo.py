@@ -6,7 +6,7 @@ changes: then a request is a SHA-256, a look into a dict and a comparison of tim
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from portico.coordination.cache import BoundedCache
@@ -14,33 +14,20 @@ from portico.coordination.revocations import RevocationLog
 from portico.keys.errors import TokenRejected
 from portico.keys.services import Keyring, ensure_keys
 from portico.oauth.errors import OAuthRefusal
-from portico.oauth.pipeline.asks import Once, Transport
-from portico.oauth.pipeline.checks.proofs import require_nonce
-from portico.oauth.protocol.jose import STRONG
 from portico.oauth.protocol.oidc_claims import userinfo_claims
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc8705_mutual_tls import CONFIRMATION, check_binding, parse_certificate
-from portico.oauth.protocol.rfc9449_dpop import ALGORITHMS, check_key, sole_proof, verify_proof
 from portico.oauth.services.id_tokens import ID_TOKEN_TYPE, signing_purpose
-from portico.oauth.services.once import spend
 from portico.oauth.services.people import person_claims
 from portico.oauth.services.presented_tokens import PresentedToken, PresentedTokens, TokenEnded
+from portico.oauth.services.shown_tokens import UNAUTHORIZED, ShownToken, check_proof
 from portico.oauth.services.token_grants.answers import kept_claims
 from portico.oauth.settings import OAuthSettings
 from portico.runtime import Runtime
 from portico.sessions.services.believed import KeySpace
 
-UNAUTHORIZED, FORBIDDEN = 401, 403
+FORBIDDEN = 403
 JSON_TYPE, JWT_TYPE = "application/json", "application/jwt"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownToken:
-    """An access token as it was shown: by which scheme, with what beside it."""
-
-    token: str = field(repr=False)
-    is_dpop: bool
-    transport: Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +113,7 @@ class UserInfo:
             raise _invalid("the token is not shown by the scheme that it was given for")
         try:
             if jkt is not None:
-                await self._check_proof(shown, jkt, is_fapi=presented.client.is_fapi)
+                await check_proof(self._runtime, shown, jkt, is_fapi=presented.client.is_fapi)
             header = shown.transport.certificate
             certificate = parse_certificate(header) if header is not None else None
             check_binding(certificate, bound.get(CONFIRMATION), ErrorCode.INVALID_TOKEN)
@@ -135,22 +122,6 @@ class UserInfo:
             if error is ErrorCode.INVALID_CLIENT:  # of a certificate that cannot be read
                 error = ErrorCode.INVALID_TOKEN
             raise OAuthRefusal(error, refused.description, log=refused.detail, status=UNAUTHORIZED) from None
-
-    async def _check_proof(self, shown: ShownToken, jkt: str, *, is_fapi: bool) -> None:
-        now = self._runtime.clock.now().timestamp()
-        proof = verify_proof(
-            sole_proof(shown.transport.proofs),
-            method=shown.transport.method,
-            uri=shown.transport.url,
-            now=now,
-            access_token=shown.token,
-            algorithms=STRONG if is_fapi else ALGORITHMS,
-        )
-        check_key(proof, jkt, ErrorCode.INVALID_TOKEN)
-        require_nonce(self._runtime, proof, now, status=UNAUTHORIZED)
-        once = Once("dpop", proof.jkt, proof.jti, proof.remember_until, ErrorCode.INVALID_DPOP_PROOF)
-        async with (unit := self._runtime.unit()):
-            await spend(unit, [once])
 
 
 def _invalid(description: str, log: str = "") -> OAuthRefusal:
