@@ -44,3 +44,19 @@ class TestWithAPath:
         answer = await house.http.get(f"http://localhost:8000/.well-known/{name}/auth")
 
         assert answer.json()["issuer"] == "http://localhost:8000/auth"
+
+    @pytest.mark.bar("A4-4.1", "A30-30.2")
+    async def test_the_well_known_part_may_be_appended_to_it(self, house: House) -> None:
+        """OpenID Connect Discovery 1.0, section 4.1: the proxy that serves us under a path takes the path away."""
+        answers = [await house.http.get(f"http://localhost:8000/.well-known/{name}") for name in DOCUMENTS]
+
+        assert [answer.json()["issuer"] for answer in answers] == ["http://localhost:8000/auth"] * 2
+        token = answers[0].json()["token_endpoint"]
+        assert token == "http://localhost:8000/auth/oauth/token"
+
+    @pytest.mark.bar("A4-4.1")
+    @pytest.mark.parametrize("path", ["/mcp", "/auth/mcp", "/aut", "/auth/"])
+    async def test_another_path_is_another_issuers(self, house: House, path: str) -> None:
+        for name in DOCUMENTS:
+            answer = await house.http.get(f"http://localhost:8000/.well-known/{name}{path}")
+            assert answer.status_code == 404

@@ -83,7 +83,6 @@ class GrantEnd(StrEnum):
     CLIENT_DISABLED = "client_disabled"
     PERSON_DISABLED = "person_disabled"
     MEMBERSHIP_ENDED = "membership_ended"
-    CONSENT_REPLACED = "consent_replaced"
     EXPIRED = "expired"
 
 

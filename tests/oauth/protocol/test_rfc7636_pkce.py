@@ -4,7 +4,6 @@ from hypothesis import given, strategies as st
 from portico.oauth.protocol.refusals import Refused
 from portico.oauth.protocol.rfc7636_pkce import (
     check_verifier,
-    is_challenge_required,
     make_challenge,
     read_challenge,
 )
@@ -97,14 +96,6 @@ def test_only_s256_is_accepted(method: str | None) -> None:
     """A missing method means plain (RFC 7636, section 4.3)."""
     assert refusal_of_challenge(CHALLENGE, method) == "invalid_request"
     assert refusal_of_challenge(CHALLENGE, method, is_required=False) == "invalid_request"
-
-
-@pytest.mark.bar("A1-1.6")
-def test_a_public_client_needs_a_challenge_whatever_its_settings() -> None:
-    assert is_challenge_required(is_public=True, is_exempt=True)
-    assert is_challenge_required(is_public=True, is_exempt=False)
-    assert is_challenge_required(is_public=False, is_exempt=False)
-    assert not is_challenge_required(is_public=False, is_exempt=True)
 
 
 @pytest.mark.bar("A1-1.6")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from portico.oauth.protocol.rfc8414_metadata import Abilities, document_paths, server_metadata
+from portico.oauth.protocol.rfc8414_metadata import Abilities, server_metadata
 
 ISSUER = "https://id.example"
 NAMES = (
@@ -154,30 +154,3 @@ def test_nobody_asks_about_tokens_without_proof_and_none_is_no_algorithm() -> No
 )
 def test_issuer_is_repeated_byte_for_byte(issuer: str) -> None:
     assert server_metadata(replace(LEAST, issuer=issuer))["issuer"] == issuer
-
-
-@pytest.mark.bar("A4-4.1", "A30-30.2")
-@pytest.mark.parametrize(
-    ("issuer", "paths"),
-    [
-        (
-            "https://id.example",
-            ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"],
-        ),
-        (
-            "https://id.example/",
-            ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"],
-        ),
-        (
-            "https://id.example/auth/one",
-            [
-                "/.well-known/oauth-authorization-server/auth/one",
-                "/.well-known/openid-configuration/auth/one",
-                "/auth/one/.well-known/oauth-authorization-server",
-                "/auth/one/.well-known/openid-configuration",
-            ],
-        ),
-    ],
-)
-def test_document_lies_where_any_client_looks(issuer: str, paths: list[str]) -> None:
-    assert list(document_paths(issuer)) == paths

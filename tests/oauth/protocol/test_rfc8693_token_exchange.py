@@ -13,7 +13,6 @@ from portico.oauth.protocol.rfc8693_token_exchange import (
     act_claim,
     check_may_act,
     depth_of,
-    issued_answer,
     read_exchange,
 )
 
@@ -30,8 +29,8 @@ def test_request_is_read() -> None:
     )
 
     assert request.targets == ("https://api.example", "orders")
-    assert issued_answer(request) == {"issued_token_type": JWT}
-    assert issued_answer(read_exchange(LEAST)) == {"issued_token_type": ACCESS_TOKEN}
+    assert request.requested_token_type == JWT
+    assert read_exchange(LEAST).requested_token_type == ACCESS_TOKEN
 
 
 @pytest.mark.bar("A17-17.1")

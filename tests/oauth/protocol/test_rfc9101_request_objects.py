@@ -8,9 +8,8 @@ from portico.oauth.protocol.jose import ASYMMETRIC, HMAC, STRONG, SharedSecrets,
 from portico.oauth.protocol.refusals import Refused, UnknownKey
 from portico.oauth.protocol.rfc9101_request_objects import (
     FAPI_MESSAGE_SIGNING,
-    OPENID,
+    GENERAL,
     check_one_way,
-    claimed_client,
     read_request_object,
 )
 from tests.keys.forgery import constant, token
@@ -160,7 +159,7 @@ def test_exp_and_nbf_are_required_by_fapi_alone(name: str) -> None:
     refused(request_object(**{name: MISSING}), rules=FAPI_MESSAGE_SIGNING)
 
 
-@pytest.mark.parametrize("rules", [OPENID, FAPI_MESSAGE_SIGNING])
+@pytest.mark.parametrize("rules", [GENERAL, FAPI_MESSAGE_SIGNING])
 def test_an_expired_one_fails(rules: Any) -> None:
     """OIDF ensure-expired-request-object-fails."""
     refused(request_object(exp=NOW - 300, nbf=NOW - 600), rules=rules)
@@ -186,15 +185,6 @@ def test_nbf_8_seconds_in_the_future_is_accepted() -> None:
     """OIDF ensure-request-object-with-nbf-8-seconds-in-the-future-is-accepted."""
     assert parameters(request_object(nbf=NOW + 8), rules=FAPI_MESSAGE_SIGNING)
     refused(request_object(nbf=NOW + 61))
-
-
-def test_a_client_of_old_signs_the_parameters_alone() -> None:
-    """OpenID Connect Core 1.0, section 6.1."""
-    text = sign({"response_type": "code"}, ec_key(), "ES256")
-
-    assert parameters(text, rules=OPENID) == [("client_id", CLIENT), ("response_type", "code")]
-    refused(text)
-    refused(sign({"client_id": "other"}, ec_key(), "ES256"), rules=OPENID)
 
 
 @pytest.mark.parametrize(
@@ -242,16 +232,6 @@ def test_a_value_of_another_type_is_refused(name: str, value: object) -> None:
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "a.b.c.d.e", "A" * 40_000])
 def test_what_is_no_request_object_is_refused(text: str) -> None:
     refused(text)
-    with pytest.raises(Refused) as caught:
-        claimed_client(text)
-
-    assert caught.value.error == "invalid_request_object"
-
-
-def test_the_client_is_known_before_its_keys() -> None:
-    assert claimed_client(request_object()) == CLIENT
-    assert claimed_client(request_object(client_id=MISSING)) is None
-    assert claimed_client(request_object(client_id=7)) is None
 
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)

@@ -18,7 +18,6 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
     ACCESS_DENIED = "access_denied"
-    SERVER_ERROR = "server_error"
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
     # RFC 6750, section 3.1
     INVALID_TOKEN = "invalid_token"
@@ -29,7 +28,6 @@ class ErrorCode(StrEnum):
     INVALID_REDIRECT_URI = "invalid_redirect_uri"
     INVALID_CLIENT_METADATA = "invalid_client_metadata"
     INVALID_SOFTWARE_STATEMENT = "invalid_software_statement"
-    UNAPPROVED_SOFTWARE_STATEMENT = "unapproved_software_statement"
     # RFC 8628, section 3.5
     AUTHORIZATION_PENDING = "authorization_pending"
     SLOW_DOWN = "slow_down"
@@ -39,12 +37,9 @@ class ErrorCode(StrEnum):
     # RFC 9101, section 7; OpenID Connect Core 1.0, section 3.1.2.6
     INVALID_REQUEST_URI = "invalid_request_uri"
     INVALID_REQUEST_OBJECT = "invalid_request_object"
-    REQUEST_NOT_SUPPORTED = "request_not_supported"
     REQUEST_URI_NOT_SUPPORTED = "request_uri_not_supported"
     # OpenID Connect Core 1.0, section 3.1.2.6
-    INTERACTION_REQUIRED = "interaction_required"
     LOGIN_REQUIRED = "login_required"
-    ACCOUNT_SELECTION_REQUIRED = "account_selection_required"
     CONSENT_REQUIRED = "consent_required"
     REGISTRATION_NOT_SUPPORTED = "registration_not_supported"
     # OpenID Connect Core Error Code unmet_authentication_requirements 1.0
@@ -54,8 +49,6 @@ class ErrorCode(StrEnum):
     # RFC 9449, sections 5 and 8
     INVALID_DPOP_PROOF = "invalid_dpop_proof"
     USE_DPOP_NONCE = "use_dpop_nonce"
-    # RFC 9470, section 3
-    INSUFFICIENT_USER_AUTHENTICATION = "insufficient_user_authentication"
 
 
 class Refused(Exception):

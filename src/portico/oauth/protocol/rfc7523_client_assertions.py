@@ -27,7 +27,6 @@ from portico.oauth.protocol.jose import (
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 
 CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ID_JAG_TYPE = "oauth-id-jag+jwt"
 CLIENT_TYPES = frozenset({"", "jwt", "client-authentication+jwt"})
 GRANT_TYPES = frozenset({"", "jwt", "authorization-grant+jwt"})

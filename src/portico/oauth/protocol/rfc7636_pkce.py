@@ -16,15 +16,6 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-def is_challenge_required(*, is_public: bool, is_exempt: bool) -> bool:
-    """Tell whether an authorization request must carry a challenge (RFC 9700, section 2.1.1).
-
-    A public client always must. A confidential one may be exempt by its own setting, because OpenID Connect
-    clients without PKCE exist, which protect themselves by `nonce` (OAuth 2.1, section 7.5.2).
-    """
-    return is_public or not is_exempt
-
-
 def read_challenge(challenge: str | None, method: str | None, *, is_required: bool) -> str | None:
     """Return the challenge of an authorization request, or None where there is none and none is required.
 

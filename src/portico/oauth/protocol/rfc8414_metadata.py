@@ -10,10 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from portico.oauth.protocol.jarm_response_modes import MODES
-from portico.oauth.protocol.uris import read_http_uri
-
-OAUTH_DOCUMENT = "/.well-known/oauth-authorization-server"
-OPENID_DOCUMENT = "/.well-known/openid-configuration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +71,6 @@ def server_metadata(abilities: Abilities) -> dict[str, Any]:
             protected_resources=abilities.protected_resources,
         ),
     }
-
-
-def document_paths(issuer: str) -> tuple[str, ...]:
-    """Return the paths at which a client may look for the document.
-
-    An issuer with a path has it inserted after the well-known part (RFC 8414, section 3.1), and OpenID clients append
-    the well-known part to it (Discovery 1.0, section 4.1). MCP clients try both, of both documents.
-    """
-    parts = read_http_uri(issuer)
-    path = "" if parts is None else parts.path.rstrip("/")
-    inserted = (f"{OAUTH_DOCUMENT}{path}", f"{OPENID_DOCUMENT}{path}")
-    appended = (f"{path}{OAUTH_DOCUMENT}", f"{path}{OPENID_DOCUMENT}")
-    return tuple(dict.fromkeys((*inserted, *appended)))
 
 
 def _core(abilities: Abilities) -> dict[str, Any]:

@@ -105,10 +105,5 @@ def depth_of(act: Any) -> int:
     return depth
 
 
-def issued_answer(request: ExchangeRequest) -> dict[str, str]:
-    """Return the member that the answer has besides those of every token (section 2.2.1)."""
-    return {"issued_token_type": request.requested_token_type}
-
-
 def _refused(why: str) -> Refused:
     return Refused(ErrorCode.INVALID_REQUEST, why)

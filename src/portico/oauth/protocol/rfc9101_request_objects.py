@@ -17,7 +17,6 @@ from portico.oauth.protocol.jose import (
     SharedSecrets,
     TimeRules,
     check_times,
-    peek_claims,
     refusal,
     verify,
 )
@@ -45,26 +44,10 @@ class RequestObjectRules:
 GENERAL = RequestObjectRules(required=frozenset({"client_id", "aud"}))
 """RFC 9101, section 4: `iss` and `aud` should be there. An audience must, so that what was signed for another server
 is not taken here; an issuer that is there must be the client."""
-OPENID = RequestObjectRules(required=frozenset())
-"""OpenID Connect Core 1.0, section 6.1: for clients of old, which sign without `client_id` and `aud`."""
 FAPI_MESSAGE_SIGNING = RequestObjectRules(
     required=frozenset({"client_id", "aud", "exp", "nbf"}), max_span=3600.0, max_age=3600.0
 )
 """FAPI 2.0 Message Signing, section 5.3.1: begun at most 60 minutes ago, good for at most 60 minutes."""
-
-
-def claimed_client(request: str) -> str | None:
-    """Return the client that a request object names, unverified, or None where it names none.
-
-    Raises:
-        Refused: `invalid_request_object`.
-    """
-    try:
-        claims = peek_claims(request, MAX_BYTES)
-    except Rejected as rejected:
-        raise refusal(ErrorCode.INVALID_REQUEST_OBJECT, "The request object", rejected) from None
-    client_id = claims.get("client_id")
-    return client_id if isinstance(client_id, str) else None
 
 
 def check_one_way(request: str | None, request_uri: str | None) -> None:

@@ -83,10 +83,6 @@ class ClientRepository(Repository[OAuthClient]):
         """Return the client of this principal id with its secrets; one statement."""
         return await self._find(_BY_KEY, {"key": key})
 
-    async def get_row(self, key: UUID) -> OAuthClient | None:
-        """Return the row, to be changed."""
-        return await self.session.get(OAuthClient, key, with_for_update=True)
-
     async def add_secret(self, **values: Any) -> None:
         """Write a secret."""
         await self.session.execute(insert(_SECRET), values)
