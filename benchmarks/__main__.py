@@ -29,7 +29,7 @@ from benchmarks.afterwards import (
 from benchmarks.audit import price_of_the_trail
 from benchmarks.figures import Figure, Plan, at_most
 from benchmarks.load import Answer, Result, Script, request, run
-from benchmarks.oauth import price_of_oauth
+from benchmarks.oauth import price_of_oauth, price_with_short_keys
 from benchmarks.rights import price_of_a_check
 from benchmarks.rounds import Contestant, all_good, alternating, always, rates, same, share
 from benchmarks.servers import Server, bare_server, portico, portico_environment, portico_server
@@ -113,10 +113,13 @@ def measure_rights(database: str, plan: Plan) -> list[Figure]:
 def measure_oauth(database: str, plan: Plan) -> list[Figure]:
     """Return what the endpoints of the authorization server do, as shares of the bare route."""
     os.sched_setaffinity(0, {1} if os.cpu_count() and os.cpu_count() > 1 else {0})  # type: ignore[operator]
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        environment = portico_environment(folder, stack.enter_context(_database(database)))
-        return list(price_of_oauth(database, plan, folder, environment))
+    figures: list[Figure] = []
+    for price in (price_of_oauth, price_with_short_keys):
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            environment = portico_environment(folder, stack.enter_context(_database(database)))
+            figures += price(database, plan, folder, environment)
+    return figures
 
 
 PARTS = {

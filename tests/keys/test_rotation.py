@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
+from portico.app import default_features
 from portico.audit.models import AuditEntry
 from portico.audit.types import Outcome
+from portico.composition import compose, migrator_of, opened
 from portico.coordination.models import Revocation
 from portico.core import failpoints
+from portico.core.crypto import b64decode
 from portico.core.failpoints import Failure
-from portico.core.settings import Settings
+from portico.core.settings import Environment, Settings
 from portico.keys.events import SigningKeysRotated
 from portico.keys.jobs import follow_keys, rotate_old_keys
 from portico.keys.models import SigningKey
-from portico.keys.services import Keyring, ensure_key, list_keys, rotate_keys
+from portico.keys.services import Keyring, ensure_key, ensure_keys, list_keys, rotate_keys
 from portico.keys.settings import KeysSettings
 from portico.keys.types import KeyPurpose
 from portico.runtime import Runtime
@@ -232,3 +235,15 @@ async def test_each_purpose_rotates_by_itself(runtime: Runtime, keyring: Keyring
 def test_settings_refuse_a_lead_shorter_than_the_caches(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="publication_lead"):
         KeysSettings(**given)
+
+
+async def test_new_rsa_keys_are_as_long_as_the_settings_say(tmp_path: Path) -> None:
+    settings = Settings(environment=Environment.TEST, data_dir=tmp_path, keys={"rsa_bits": 2048})
+    features = default_features()
+    await migrator_of(settings, features).upgrade()
+
+    async with opened(compose(settings, features), follows=False) as runtime:
+        await ensure_keys(runtime, [KeyPurpose.ID_TOKEN])
+        published = json.loads(runtime.get(Keyring).key_set_document().body)["keys"]
+
+    assert [len(b64decode(key["n"])) * 8 for key in published if key["kty"] == "RSA"] == [2048]

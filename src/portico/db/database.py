@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from pydantic_core import from_json
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -129,6 +130,7 @@ def _sqlite_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine, 
         "max_overflow": 0,
         "pool_timeout": settings.pool_timeout.total_seconds(),
         "hide_parameters": True,
+        "json_deserializer": from_json,
         "module": OneCallDriver(),
     }
     autocommit = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
@@ -182,6 +184,7 @@ def _postgres_engines(url: URL, settings: DatabaseSettings) -> tuple[AsyncEngine
     milliseconds = int(settings.statement_timeout.total_seconds() * 1000)
     common: dict[str, Any] = {
         "hide_parameters": True,
+        "json_deserializer": from_json,
         "pool_size": settings.pool_size,
         "max_overflow": settings.pool_overflow,
         "pool_timeout": settings.pool_timeout.total_seconds(),

@@ -77,11 +77,11 @@ class Expected:
     takes_expired: bool = False
 
 
-def generate_key(algorithm: SigningAlgorithm) -> JoseKey:
+def generate_key(algorithm: SigningAlgorithm, *, rsa_bits: int = RSA_BITS) -> JoseKey:
     """Return a fresh key pair; RSA takes a good part of a second, so call it in a thread."""
     if algorithm is SigningAlgorithm.ES256:
         return _jose_key(ECKey.generate_key("P-256"), algorithm)
-    return _jose_key(RSAKey.generate_key(RSA_BITS), algorithm)
+    return _jose_key(RSAKey.generate_key(rsa_bits), algorithm)
 
 
 def private_bytes(key: JoseKey) -> bytes:

@@ -8,7 +8,7 @@ Keys are added under a lock that all processes share: several that start at once
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -167,7 +167,11 @@ def _row(
 
 async def _generated(runtime: Runtime, algorithm: SigningAlgorithm) -> JoseKey:
     maker = runtime.find(KeyMaker)
-    make = maker.make if maker is not None else generate_key
+    make: Callable[[SigningAlgorithm], JoseKey] = (
+        partial(generate_key, rsa_bits=runtime.section(KeysSettings).rsa_bits)
+        if maker is None
+        else maker.make
+    )
     if algorithm is SigningAlgorithm.ES256:
         return make(algorithm)
     return await asyncio.to_thread(make, algorithm)
