@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, insert, or_, select, update
 
-from portico.access.models import RoleGrant
+from portico.access.models import RoleGrant, Tenant
 from portico.db.repositories import Repository
 from portico.oauth.models import OAuthClient, OAuthGrant
 from portico.oauth.types import GrantEnd, GrantType, SenderKey
@@ -21,6 +21,7 @@ _GRANT = cast("Table", OAuthGrant.__table__)
 _CLIENT = cast("Table", OAuthClient.__table__)
 _FAMILY = cast("Table", TokenFamily.__table__)
 _SESSION = cast("Table", Session.__table__)
+_TENANT = cast("Table", Tenant.__table__)
 _USER = cast("Table", User.__table__)
 _ROLE = cast("Table", RoleGrant.__table__)
 
@@ -81,6 +82,13 @@ _NOW: ColumnElement[datetime] = bindparam("now", type_=_GRANT.c.created_at.type)
 _ID: ColumnElement[UUID] = bindparam("grant_id", type_=_GRANT.c.id.type)
 _CODE: ColumnElement[bytes] = bindparam("hash", type_=_GRANT.c.code_hash.type)
 
+WORKS = and_(
+    _GRANT.c.ended_at.is_(None),
+    ~exists().where(_TENANT.c.id == _GRANT.c.organization_id, _TENANT.c.disabled_at.is_not(None)),
+)
+"""The grant was not ended, and the organization in which it works, if any, is not switched off: as long as that is,
+nothing comes of it."""
+
 _ADD = insert(_GRANT)
 _SPEND = (
     update(_GRANT)
@@ -88,16 +96,16 @@ _SPEND = (
         _GRANT.c.code_hash == _CODE,
         _GRANT.c.code_spent_at.is_(None),
         _GRANT.c.code_expires_at > _NOW,
-        _GRANT.c.ended_at.is_(None),
+        WORKS,
     )
     .values(code_spent_at=_NOW, last_used_at=_NOW)
     .returning(*FACTS)
 )
 _BY_CODE = select(*FACTS, _GRANT.c.code_spent_at).where(_GRANT.c.code_hash == _CODE)
 _BY_ID = select(*FACTS).where(_GRANT.c.id == _ID)
+_WORKING = _BY_ID.where(WORKS)
 _IS_ACTIVE = and_(_USER.c.status == UserStatus.ACTIVE, _USER.c.deleted_at.is_(None))
-_HELD = _BY_ID.where(
-    _GRANT.c.ended_at.is_(None),
+_HELD = _WORKING.where(
     or_(
         _GRANT.c.user_id.is_(None),
         exists().where(_USER.c.id == _GRANT.c.user_id, _IS_ACTIVE),
@@ -110,7 +118,7 @@ _STATE = (
         _GRANT.c.organization_id,
         _ROLE.c.role,
         and_(
-            _GRANT.c.ended_at.is_(None),
+            WORKS,
             _CLIENT.c.disabled_at.is_(None),
             or_(_GRANT.c.user_id.is_(None), _IS_ACTIVE),
         ).label("is_good"),
@@ -150,8 +158,14 @@ class GrantRepository(Repository[OAuthGrant]):
         row = (await connection.execute(_BY_ID, {"grant_id": grant_id})).one_or_none()
         return found_grant(row) if row else None
 
+    async def find_working(self, grant_id: UUID) -> FoundGrant | None:
+        """Return a grant of which tokens may come now; None if it has ended, or its organization is switched off."""
+        connection = await self.session.connection()
+        row = (await connection.execute(_WORKING, {"grant_id": grant_id})).one_or_none()
+        return found_grant(row) if row else None
+
     async def hold(self, grant_id: UUID) -> FoundGrant | None:
-        """Return a grant that nobody ends until this transaction is over; None if it, or its person, is no good."""
+        """Return a working grant that nobody ends until this transaction is over; None if its person is no good."""
         connection = await self.session.connection()
         row = (await connection.execute(_HELD, {"grant_id": grant_id})).one_or_none()
         return found_grant(row) if row else None

@@ -35,7 +35,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from portico.db.trips import Trip, Trips
 from portico.oauth.models import OAuthGrant
-from portico.oauth.repositories.grants import FACTS, FoundGrant, found_grant
+from portico.oauth.repositories.grants import FACTS, WORKS, FoundGrant, found_grant
 from portico.tokens.models import TokenFamily, rotation
 from portico.tokens.refresh_format import KEY_VERSION
 
@@ -49,11 +49,11 @@ _CHALLENGE: ColumnElement[str] = bindparam("verified", type_=String())
 
 _KEPT = and_(
     _GRANT.c.client_key == _CLIENT,
-    _GRANT.c.ended_at.is_(None),
+    WORKS,
     _GRANT.c.jkt.is_(None),
     _GRANT.c.x5t.is_(None),
 )
-"""The grant is this client's, lives, and is bound to no key: then nothing more has to be shown."""
+"""The grant is this client's, works, and is bound to no key: then nothing more has to be shown."""
 
 
 def _for_one_of_them_postgresql() -> ColumnElement[bool]:

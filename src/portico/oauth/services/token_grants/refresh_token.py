@@ -72,8 +72,8 @@ async def _grant_of(ask: Ask, grant_id: UUID | None) -> FoundGrant:
     """
     grant = None
     if grant_id is not None:
-        grant = await GrantRepository(ask.unit.session).find(grant_id)
-    if grant is None or grant.ended_at is not None or grant.client_key != ask.client.key:
+        grant = await GrantRepository(ask.unit.session).find_working(grant_id)
+    if grant is None or grant.client_key != ask.client.key:
         raise Refused(ErrorCode.INVALID_GRANT, "the refresh token is not good")
     if ask.client.is_public:
         check_sender(ask, grant.sender)
