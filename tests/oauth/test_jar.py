@@ -170,6 +170,17 @@ async def test_one_waits_for_a_sign_in_like_any_other(house: House) -> None:
     assert "code" in returned(resumed)
 
 
+@pytest.mark.parametrize("name", [":pushed", ":signed"])
+async def test_names_that_we_give_ourselves_are_nobodys(house: House, name: str) -> None:
+    """By them a request that waits says what it was; a client that signs them is not believed."""
+    keyed = await Keyed.register(house)
+    claims: dict[str, Any] = {name: "anything"}
+
+    back = await answered(keyed, keyed.request_object(**claims))
+
+    assert (await keyed.exchange(back))["scope"] == "openid"
+
+
 async def test_lists_and_objects_inside_are_read(house: House) -> None:
     keyed = await Keyed.register(house)
     signed = keyed.request_object(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from portico.oauth.pipeline.asks import Ask, Endpoint
 from portico.oauth.pipeline.checks.client_authentication import with_keys
 from portico.oauth.pipeline.checks.requests import response_mode_is_offered
-from portico.oauth.pipeline.parameters import SIGNED, Parameters
+from portico.oauth.pipeline.parameters import RESERVED, SIGNED, Parameters
 from portico.oauth.protocol.jose import ASYMMETRIC, STRONG, PublicJwk
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc9101_request_objects import (
@@ -70,7 +70,7 @@ async def signed_request_is_opened(ask: Ask) -> None:
         if refused.error is ErrorCode.INVALID_CLIENT:  # its keys cannot be had
             raise Refused(ErrorCode.INVALID_REQUEST_OBJECT, refused.description, refused.detail) from None
         raise
-    ask.given = Parameters(pairs)
+    ask.given = Parameters((name, value) for name, value in pairs if not name.startswith(RESERVED))
     ask.is_signed = True
 
 
