@@ -262,6 +262,26 @@ class TestMembers:
 
         assert (await ada.ask("GET", at(acme, f"/members/{ada.id}")))["roles"] == ["owner"]
 
+    async def test_who_holds_more_by_a_team_is_put_out_by_nobody_who_holds_less(
+        self, ada: Caller, bob: Caller, enter: Any, acme: TestOrganization, organizations: TestOrganizations
+    ) -> None:
+        body = {
+            "name": "doorkeeper",
+            "title": "Doorkeeper",
+            "permissions": ["organization:member:read", "organization:member:remove"],
+        }
+        role = await ada.ask("POST", at(acme, "/roles"), json=body)
+        carol = await organizations.join(acme, await enter("carol"), role["id"], "viewer")
+        await organizations.join(acme, bob, "viewer")
+        team = await organizations.make_team(acme, members=[bob], roles=["admin"])
+        member = at(acme, f"/members/{bob.id}")
+
+        assert await carol.refused("DELETE", member, 403) == "rights_not_held"
+        assert (await ada.ask("GET", at(acme, f"/teams/{team}")))["members"] == 1
+
+        await ada.ask("DELETE", at(acme, f"/teams/{team}/members/{bob.id}"))
+        await carol.ask("DELETE", member)
+
     async def test_put_out(
         self, ada: Caller, bob: Caller, acme: TestOrganization, organizations: TestOrganizations
     ) -> None:

@@ -135,6 +135,15 @@ class GroupRepository(Repository[Group]):
         )
         await self.session.execute(statement)
 
+    async def list_of_member(self, tenant_id: UUID, principal_id: UUID) -> Sequence[UUID]:
+        """Return the groups of a tenant to which somebody belongs."""
+        query = (
+            select(Group.id)
+            .join(GroupMember, GroupMember.group_id == Group.id)
+            .where(Group.tenant_id == tenant_id, GroupMember.principal_id == principal_id)
+        )
+        return (await self.session.scalars(query)).all()
+
     async def forget(self, tenant_id: UUID, principal_id: UUID) -> None:
         """Take somebody out of every group of a tenant."""
         ours = select(Group.id).where(Group.tenant_id == tenant_id)

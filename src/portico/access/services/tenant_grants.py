@@ -83,7 +83,7 @@ class TenantGrants:
         `even_the_last`: also of the last owner, because the organization is closed, or he is gone for good.
 
         Raises:
-            RightsNotHeld: he holds what the actor lacks (403).
+            RightsNotHeld: he holds what the actor lacks, by himself or by a team (403).
             LastOwner: no owner who can act would be left (409).
         """
         is_himself = actor is not None and actor.id == holder_id and actor.actor_id is None
@@ -91,7 +91,8 @@ class TenantGrants:
             await Tenants(self._runtime, self._unit).lock(organization_id)
             held = await self._held(organization_id, holder_id)
             if actor is not None and not is_himself:
-                touched = await self.permissions_of(organization_id, held)
+                by_groups = await self._held_by_groups(organization_id, holder_id)
+                touched = await self.permissions_of(organization_id, held.keys() | by_groups)
                 subject = (kind, holder_id)
                 await require_covered(
                     self._runtime, self._unit, actor, organization_id, touched, subject=subject
@@ -130,6 +131,12 @@ class TenantGrants:
     async def _held(self, organization_id: OrganizationId, holder_id: UUID) -> dict[str, TenantGrant]:
         grants = await TenantGrantRepository(self._unit.session).list_of(organization_id, [holder_id])
         return {name_of(grant): grant for grant in grants}
+
+    async def _held_by_groups(self, organization_id: OrganizationId, principal_id: UUID) -> set[str]:
+        session = self._unit.session
+        groups = await GroupRepository(session).list_of_member(organization_id, principal_id)
+        held = await TenantGrantRepository(session).list_of(organization_id, groups) if groups else ()
+        return {name_of(grant) for grant in held}
 
     async def permissions_of(self, organization_id: OrganizationId, roles: Iterable[str]) -> frozenset[str]:
         """Return what these roles of the organization hold together."""
