@@ -202,3 +202,22 @@ async def test_a_key_is_masked_wherever_it_stands(house: House) -> None:
 
     for line in (text, f"key={text} seen", f'{{"x": "{text}"}}', f"GET /?q={text}", f"X-API-Key: {text}"):
         assert text[8:] not in masked_text(line)
+
+
+@pytest.mark.bar("CHECK-2", "ASVS-8.2.1")
+async def test_what_one_key_was_answered_is_told_to_no_other(house: House) -> None:
+    """The kept answer of `Idempotency-Key` is given before anybody asks what a key may do."""
+    write, body = ["organization:self:create"], {"name": "Secret venture"}
+    first, second = await house.key("ada", scopes=write), await house.key("ada", scopes=write)
+    narrow, same = await house.key("ada"), {"Idempotency-Key": "1"}
+
+    made = await house.ask("POST", "/organizations", {**by_key(first), **same}, body)
+    again = await house.ask("POST", "/organizations", {**by_key(first), **same}, body)
+    others = [
+        await house.ask("POST", "/organizations", {**by_key(key), **same}, body) for key in (second, narrow)
+    ]
+
+    assert made.status_code == again.status_code == 201, made.text
+    assert again.json() == made.json()
+    assert others[0].json()["id"] != made.json()["id"]
+    assert code_of(others[1]) == (403, "insufficient_scope")

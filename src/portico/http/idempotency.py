@@ -6,8 +6,8 @@ leaves. It wraps the route's ASGI application instead of being an `APIRoute` cla
 complete whatever made it, the exception handlers included, and because routers of the team's own need not be told.
 
 Who else could get the answer:
-- A signed-in caller's answers are his own: the row's name is a MAC over principal, method, route and key. The same
-  key with another path, query or body is refused (422).
+- A signed-in caller's answers are his own: the row's name is a MAC over principal, method, route and key; of an API
+  key or a client's token, over that credential besides. The same key with another path, query or body is refused (422).
 - Anonymous callers share one name, and a key is easily guessed ("1"). So for them the name covers the whole request
   as well: whoever can ask for the answer sent every byte that led to it, the password included, and the key needs 16
   characters. Another request with the same key is simply another request.
@@ -190,8 +190,14 @@ class _Recorder:
 
 
 def _whose(principal: Principal) -> bytes:
-    """Return whose answers are kept together; whoever impersonates somebody gets none of his."""
-    return principal.id.bytes + (principal.actor_id.bytes if principal.actor_id else b"")
+    """Return whose answers are kept together.
+
+    Whoever impersonates somebody gets none of his, and neither does a credential that may less than the person: the
+    kept answer is given before anybody asks what it may, and two keys may belong to two organizations.
+    """
+    actor = principal.actor_id.bytes if principal.actor_id else b""
+    credential = f"{principal.credential}:{principal.credential_id}" if principal.scopes is not None else ""
+    return _packed(principal.id.bytes, actor, credential.encode())
 
 
 def check_key(key: bytes, principal: Principal | None) -> None:
