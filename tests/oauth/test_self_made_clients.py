@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 from portico.oauth.protocol.jose import sign
 from portico.oauth.protocol.rfc7591_registration import metadata_of
 from portico.testing.sinks import HttpSink, Received, answering
-from tests.oauth.kit import CALLBACK, House, TestClient
+from tests.oauth.kit import CALLBACK, House, TestClient, returned
 from tests.oauth.opening import TOOLS
 from tests.sessions.people import FAST_HASHES
 
@@ -87,6 +87,77 @@ async def test_changed_document_asks_the_person_again(house: House, sink: HttpSi
 
     assert silent.headers["location"].startswith(CALLBACK)
     assert asked.headers["location"].startswith("/oauth/consent")
+
+
+class TestNoConsentOfAnother:
+    """To each client that registered itself people say yes anew, so that none rides on what another was allowed."""
+
+    pytestmark = pytest.mark.bar("A30-30.25", "A1-1.22")
+
+    async def test_a_twin_inherits_nothing(self, house: House) -> None:
+        """The same name, redirect and scopes, but for the id: neither by a page nor silently."""
+        first, _ = await register(house)
+        await house.tokens(first, scope="openid tools:read", resource=API)
+        remembered = await house.ask(first, scope="openid tools:read", resource=API)
+        twin, _ = await register(house)
+
+        asked = await house.ask(twin, scope="openid tools:read", resource=API)
+        silent = await house.ask(twin, scope="openid tools:read", resource=API, prompt="none")
+
+        assert "code" in returned(remembered)
+        assert asked.headers["location"].startswith("/oauth/consent?")
+        assert returned(silent)["error"] == "consent_required"
+
+    async def test_who_was_let_in_by_one_person_asks_the_next(self, house: House) -> None:
+        client, _ = await register(house)
+        await house.tokens(client, "ada")
+
+        asked = await house.ask(client, "bob")
+
+        assert asked.headers["location"].startswith("/oauth/consent?")
+
+    async def test_a_no_to_the_twin_leaves_the_first_as_it_was(self, house: House) -> None:
+        (first, _), (twin, _) = await register(house), await register(house)
+        await house.tokens(first)
+        refused = await house.authorize(twin, action="deny")
+
+        again, asked = await house.ask(first), await house.ask(twin)
+
+        assert refused["error"] == "access_denied"
+        assert "code" in returned(again)
+        assert asked.headers["location"].startswith("/oauth/consent?")
+
+    async def test_neither_a_new_registration_nor_another_redirect_inherits(self, house: House) -> None:
+        client, made = await register(house)
+        await house.tokens(client)
+        token = {"Authorization": f"Bearer {made['registration_access_token']}"}
+        body = {
+            "client_id": made["client_id"],
+            "client_secret": made["client_secret"],
+            "client_name": made["client_name"],
+            "redirect_uris": [CALLBACK, "https://evil.example/callback"],
+            "grant_types": made["grant_types"],
+        }
+        changed = await house.http.put(made["registration_client_uri"], json=body, headers=token)
+
+        asked = await house.ask(client)
+        deleted = await house.http.delete(made["registration_client_uri"], headers=token)
+        anew, _ = await register(house)
+        asked_anew = await house.ask(anew)
+
+        assert (changed.status_code, deleted.status_code) == (200, 204), changed.text
+        assert asked.headers["location"].startswith("/oauth/consent?")
+        assert asked_anew.headers["location"].startswith("/oauth/consent?")
+
+    async def test_a_document_inherits_nothing_from_a_registration(
+        self, house: House, sink: HttpSink
+    ) -> None:
+        registered, _ = await register(house)
+        await house.tokens(registered)
+
+        asked = await house.ask(publish(sink))
+
+        assert asked.headers["location"].startswith("/oauth/consent?")
 
 
 @pytest.mark.bar("A8-8.7", "A30-30.9", "CHECK-22")
