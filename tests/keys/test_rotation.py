@@ -238,7 +238,7 @@ def test_settings_refuse_a_lead_shorter_than_the_caches(given: dict[str, Any]) -
 
 
 async def test_new_rsa_keys_are_as_long_as_the_settings_say(tmp_path: Path) -> None:
-    settings = Settings(environment=Environment.TEST, data_dir=tmp_path, keys={"rsa_bits": 2048})
+    settings = Settings(environment=Environment.TEST, data_dir=tmp_path, keys={"rsa_bits": "2048"})
     features = default_features()
     await migrator_of(settings, features).upgrade()
 
