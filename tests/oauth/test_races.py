@@ -19,7 +19,10 @@ from sqlalchemy import func, select
 
 from portico.audit.models import AuditEntry
 from portico.core import failpoints
+from portico.http.authentication import CredentialKind, Principal, PrincipalKind
 from portico.oauth.models import OAuthClient, OAuthDevice, OAuthGrant
+from portico.oauth.repositories import GrantRepository
+from portico.oauth.services.connections import Connections
 from portico.oauth.services.initial_tokens import InitialTokens
 from portico.oauth.types import ClientSource, DeviceState, GrantEnd
 from portico.sessions.services import Sessions
@@ -425,3 +428,28 @@ async def test_no_code_outlives_whoever_it_was_given_to(
 
     assert not meanwhile.was_first
     assert outcomes([await house.exchanged(client, back)]) == {"invalid_grant": 1}
+
+
+@pytest.mark.bar("P6", "CHECK-3", "ASVS-10.7.3")
+async def test_what_was_allowed_once_is_not_granted_beside_its_end(house: House) -> None:
+    """A request that needs no question has seen the consent when the person takes it back."""
+    name = "somefive"
+    await house.person(name)
+    client, runtime = await house.client(), house.runtime
+    await house.tokens(client, name)
+
+    async with (unit := runtime.unit()):
+        await GrantRepository(unit.session).lock_person(house.people[name].id)
+        asking = asyncio.create_task(house.ask(client, name))
+        await asyncio.wait({asking}, timeout=0.3)
+        await Connections(runtime, unit).disconnect(
+            house.people[name].id, client.key, actor=actor(house, name)
+        )
+
+    assert returned(await asking)["error"] == "consent_required"
+    assert [grant.id for grant in await grants_of(house, client) if grant.ended_at is None] == []
+
+
+def actor(house: House, name: str) -> Principal:
+    """Return the person as one who asks by himself."""
+    return Principal(id=house.people[name].id, kind=PrincipalKind.USER, credential=CredentialKind.COOKIE)

@@ -38,6 +38,8 @@ class Consents:
 
     async def find_given(self, user_id: UUID, client: Client) -> OAuthConsent | None:
         """Return what a person has allowed a client until now, whether or not it still holds."""
+        if self._unit.is_open:
+            return await ConsentRepository(self._unit.session).find(user_id, client.key)
         async with self._runtime.reads() as session:
             return await ConsentRepository(session).find(user_id, client.key)
 

@@ -162,6 +162,7 @@ class Authorizing:
         await self._prepare(ask)
         async with ask.unit:
             await self._confirm(ask, principal, place)
+            await self._confirm_consent(ask, principal, place)
             if ticket is not None:
                 await self._waiting.spend(ask, ticket)
             return await self._answered(ask, principal, place)
@@ -203,6 +204,16 @@ class Authorizing:
         places = Workplaces(self._runtime)
         await places.confirm(ask.unit, principal, ask.client, place.organization_id)
         await Grants(self._runtime, ask.unit).hold_person(principal.id, principal.session_id)
+
+    async def _confirm_consent(self, ask: Ask, principal: Principal, place: Workplace) -> None:
+        """Make sure inside the open transaction that the person need not be asked; he is held, and takes nothing back.
+
+        Raises:
+            Refused: consent_required; he has just disconnected the client.
+        """
+        given = await Consents(self._runtime, ask.unit).find_given(principal.id, ask.client)
+        if _must_ask(ask, given, place):
+            raise Refused(ErrorCode.CONSENT_REQUIRED, "the person has to be asked")
 
     async def _prepare(self, ask: Ask) -> None:
         """See to it that there is a key for the ID token, before a transaction is open; there nearly always is."""
