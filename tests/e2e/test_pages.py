@@ -11,7 +11,30 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 SMALLEST = (320, 640)
 """WCAG 2.2, 1.4.10: no sideways scrolling at the width of 320 pixels."""
 OUTSIDE = ("/", "/login", "/signup", "/forgot", "/reset", "/verify", "/nowhere")
-INSIDE = ("/account", "/account/password", "/account/devices", "/account/data")
+INSIDE = (
+    "/account", "/account/password", "/account/security", "/account/devices", "/account/applications",
+    "/account/organizations", "/account/api-keys", "/account/data", "/device", "/oauth/logout",
+)  # fmt: skip
+ROOMS = (
+    "",
+    "/invitations",
+    "/teams",
+    "/roles",
+    "/domains",
+    "/api-keys",
+    "/applications",
+    "/activity",
+    "/settings",
+)
+"""The tabs of an organization."""
+TOO_SMALL = """
+[...document.querySelectorAll("button, a.button, input:not([type=hidden]), select")].filter((each) => {
+  const target = (each.type === "checkbox" && each.closest("label")) || each;
+  const { width, height } = target.getBoundingClientRect();
+  return each.checkVisibility() && Math.min(width, height) < 24;
+}).map((each) => each.outerHTML)
+"""
+"""WCAG 2.2, 2.5.8: nothing to press is smaller than 24 pixels; with a checkbox its words are pressed too."""
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -22,11 +45,34 @@ def test_no_page_scrolls_sideways(visitors: Visitors, size: tuple[int, int], lan
     for address in addresses:
         page = visitor.open(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0], address
+        assert page.evaluate(TOO_SMALL) == [], address
     email = f"{'long-' * 8}{language}-{size[0]}@example.com"
     sign_up_by_ids(visitor, email)
-    for path in INSIDE:
-        page = visitor.open(path)
+    for path in (*INSIDE, *organization_pages(visitor)):
+        page = visitor.open(f"{path}?lang={language}")
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
+        assert page.evaluate(TOO_SMALL) == [], path
+        visitor.picture(f"fits-{path.strip('/').rpartition('/')[2]}-{size[0]}-{language}")
+
+
+def organization_pages(visitor: Visitor) -> list[str]:
+    """Make an organization with a team, a domain and a guest of long names; return the addresses of its pages."""
+    page = visitor.open("/account/organizations")
+    page.fill("#name", "Wolfeschlegelsteinhausenbergerdorff & Söhne")
+    page.click("form[action='/account/organizations'] button")
+    page.wait_for_url("**/account/organizations/*-*")
+    base = page.url.removeprefix(visitor.server.url).partition("?")[0]
+    for room, field, text in (
+        ("/teams", "#name", "Donaudampfschifffahrtsgesellschaftskapitäne"),
+        ("/domains", "#domain", f"{'long-' * 8}name.example"),
+        ("/invitations", "#email", f"{'long-' * 8}guest@example.com"),
+    ):
+        page = visitor.open(base + room)
+        page.fill(field, text)
+        page.locator("form", has=page.locator(field)).locator("button").click()
+    team = visitor.open(f"{base}/teams").locator(f"main a[href^='{base}/teams/']").first.get_attribute("href")
+    assert team is not None
+    return [*(base + room for room in ROOMS), team]
 
 
 def sign_up_by_ids(visitor: Visitor, email: str) -> None:

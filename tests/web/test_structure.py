@@ -195,6 +195,8 @@ def _frame_faults(page: Page, elements: list[Element]) -> Iterator[str]:
         yield from (f"{each.tag} names {name}, which is not there" for name in names if name not in ids)
         if each.tag in {"a", "button", "summary"} and not (each.words or each.get("aria-label")):
             yield f"a {each.tag} has no words"
+        if each.tag == "button" and not {"button", "link-button"} & set(each.get("class").split()):
+            yield f"the button {each.words!r} has no look of ours"
         if each.tag == "svg" and each.get("aria-hidden") != "true":
             yield "a picture is read out"
         if each.tag == "a" and each.get("href").startswith("#") and each.get("href")[1:] not in ids:

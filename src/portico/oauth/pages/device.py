@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from portico.core.errors import PorticoError
+from portico.core.ids import UserId
 from portico.http.access import require_principal, requires
 from portico.http.markers import without_idempotency
 from portico.oauth.errors import ClientKeptOut
@@ -24,6 +25,7 @@ from portico.oauth.services.details import DetailsBook
 from portico.oauth.services.devices import PAGE as PATH, Devices, WaitingDevice
 from portico.oauth.services.resources import ResourceBook
 from portico.runtime import Runtime
+from portico.users.services import Users
 from portico.web.forms import Form, FormDep
 from portico.web.rendering import render, see_other
 
@@ -42,7 +44,7 @@ router = APIRouter(
 @router.get(PATH)
 async def show_entry(request: Request, user_code: Annotated[str, Query()] = "") -> Response:
     """Ask for the code that the device shows."""
-    return render(request, ENTRY, user_code=user_code[:MAX_TYPED])
+    return render(request, ENTRY, user_code=user_code[:MAX_TYPED], language=await _language(request))
 
 
 @router.post(PATH)
@@ -62,24 +64,34 @@ async def take_code_or_answer(request: Request, form: FormDep) -> Response:
                 return see_other(request, f"{PATH}/denied")
         waiting = await devices.find_waiting(code, principal, seal=seal)
     except PorticoError as refusal:
-        return _again(request, form, refusal)
-    return render(request, QUESTION, **await _described(runtime, waiting))
+        return await _again(request, form, refusal)
+    return render(request, QUESTION, language=await _language(request), **await _described(runtime, waiting))
 
 
 @router.get(f"{PATH}/approved")
 async def show_approved(request: Request) -> Response:
     """Send the person back to the device."""
-    return render(request, ANSWERED, is_approved=True)
+    return render(request, ANSWERED, is_approved=True, language=await _language(request))
 
 
 @router.get(f"{PATH}/denied")
 async def show_denied(request: Request) -> Response:
     """Tell the person that the device was not let in."""
-    return render(request, ANSWERED, is_approved=False)
+    return render(request, ANSWERED, is_approved=False, language=await _language(request))
 
 
-def _again(request: Request, form: Form, refusal: PorticoError) -> Response:
-    response = render(request, ENTRY, refusal.status, form=form.refused(refusal), user_code="")
+async def _language(request: Request) -> str:
+    """Return the person's own: the page is a part of the account, however it looks."""
+    runtime: Runtime = request.app.state.runtime
+    account = await Users(runtime, runtime.unit()).get_user(UserId(require_principal(request).id))
+    return account.locale
+
+
+async def _again(request: Request, form: Form, refusal: PorticoError) -> Response:
+    language = await _language(request)
+    response = render(
+        request, ENTRY, refusal.status, form=form.refused(refusal), user_code="", language=language
+    )
     response.headers.update(refusal.headers)
     return response
 

@@ -1,4 +1,4 @@
-// Comforts on top of pages that work without them: look at a typed password, and send a form once.
+// Comforts on top of pages that work without them: look at a typed password, send a form once, see which tab is open.
 
 const eye = document.querySelector("#portico-eye");
 
@@ -25,6 +25,11 @@ for (const form of document.querySelectorAll('form[method="post"]')) {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "1";
   });
+}
+
+for (const tab of document.querySelectorAll("nav a[aria-current]")) {
+  const bar = tab.closest("nav");
+  if (bar.scrollWidth > bar.clientWidth) bar.scrollLeft = tab.offsetLeft - (bar.clientWidth - tab.offsetWidth) / 2;
 }
 
 // A page taken from the back/forward cache may be sent again.
