@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from portico.audit.settings import AuditSettings
 from portico.audit.sinks.port import SinkFailed, json_line, rfc3339
+from portico.audit.sinks.tls import TlsStream
 from portico.audit.types import ChainedEntry, Outcome
 from portico.runtime import Runtime
 
@@ -80,20 +81,37 @@ class SyslogSink:
             transport.close()
 
     async def _by_stream(self, messages: Sequence[bytes]) -> None:
-        reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._context)
+        reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
-            for message in messages:
-                writer.write(b"%d %b" % (len(message), message))
-                await writer.drain()
-            if writer.can_write_eof():
-                writer.write_eof()
-                await reader.read()  # to the end: the receiver has closed, so it has read ours
+            if self._context is None:
+                await self._in_clear(reader, writer, messages)
+            else:
+                await self._in_tls(TlsStream(reader, writer, self._context, self._host), messages)
         finally:
             writer.close()
-        await writer.wait_closed()
+
+    async def _in_clear(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, messages: Sequence[bytes]
+    ) -> None:
+        for message in messages:
+            writer.write(_framed(message))
+            await writer.drain()
+        writer.write_eof()
+        await reader.read()  # to the end: the receiver has closed, so it has read ours
+
+    async def _in_tls(self, stream: TlsStream, messages: Sequence[bytes]) -> None:
+        await stream.shake_hands()
+        for message in messages:
+            await stream.write(_framed(message))
+        await stream.end()
 
     def _message(self, chained: ChainedEntry) -> bytes:
         priority = FACILITY * 8 + SEVERITY[chained.entry.outcome]
         name = chained.entry.action.encode("ascii", "replace").decode()[:MOST_NAME].replace(" ", "_")
         header = f"<{priority}>1 {rfc3339(chained)} {self._hostname} portico - {name} -"
         return header.encode() + b" " + json_line(chained, with_personal=self._with_personal)
+
+
+def _framed(message: bytes) -> bytes:
+    """Put the length in front (RFC 5425, section 4.3; RFC 6587, section 3.4.1)."""
+    return b"%d %b" % (len(message), message)
