@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from portico.core.clock import Clock, SystemClock
-from portico.core.crypto import RootSecret
+from portico.core.crypto import LastingSecret, RootSecret
 from portico.core.entropy import Entropy, SystemEntropy
 from portico.core.settings import FeatureSettings, Settings
 from portico.db.database import Database
@@ -35,6 +35,11 @@ class Runtime:
     def reads(self) -> Reads:
         """Return the way to read: `async with runtime.reads() as session`, or `runtime.reads(organization_id)`."""
         return Reads(self.database)
+
+    @property
+    def lasting(self) -> RootSecret:
+        """Return the secret of names, which stays when the root secret is changed; without `keys` it is that one."""
+        return self.find(LastingSecret) or self.secret
 
     def section[T: FeatureSettings](self, kind: type[T]) -> T:
         """Return a feature's settings; kept here, because they are asked for several times a request."""

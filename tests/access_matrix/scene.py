@@ -481,7 +481,7 @@ class Scene:
             "id": new_id(),
             "client_key": UUID(self.client_key),
             "device_hash": bytes(24) + next(NAMES).to_bytes(8),
-            "user_code_hash": self.runtime.secret.mac(USER_CODE_KEY, user_code.encode()),
+            "user_code_hash": self.runtime.lasting.mac(USER_CODE_KEY, user_code.encode()),
             "state": DeviceState.PENDING,
             "scope": "",
             "resources": [],
@@ -497,7 +497,7 @@ class Scene:
 
     def _seal_for(self, person: Person) -> str:
         """Return what tells that this person was shown the device, so that his answer is no try."""
-        return b64encode(self.runtime.secret.mac(SEAL_KEY, self.user_code.encode() + person.id.bytes))
+        return b64encode(self.runtime.lasting.mac(SEAL_KEY, self.user_code.encode() + person.id.bytes))
 
     async def _one_time(self, purpose: TokenPurpose, person: Person) -> str:
         unit = self.runtime.unit()

@@ -14,6 +14,7 @@ from portico.alerts.rules import (
     added,
     by_actor,
     by_client,
+    by_client_or_all,
     by_organization,
     by_person,
     by_session,
@@ -87,6 +88,16 @@ def _widens(entry: TrailEntry) -> bool:
 
 def _is_deletion(entry: TrailEntry) -> bool:
     return entry.outcome is Outcome.FAILED
+
+
+def _is_forged(entry: TrailEntry) -> bool:
+    """Pass over clients that go on asking with the token of a session that has ended."""
+    return entry.reason != "session_ended"
+
+
+def _requests(entry: TrailEntry) -> int:
+    count = entry.details.get("count")
+    return count if isinstance(count, int) else 1
 
 
 FAILED_SIGN_INS = AlertRule(
@@ -219,6 +230,20 @@ TRAIL_BROKEN = AlertRule(
     group=by_organization,
     tells=(Audience.ADMINISTRATORS,),
 )
+REQUESTS_REFUSED = AlertRule(
+    name="requests_refused",
+    title=mark("Many forged requests"),
+    description=mark(
+        "Somebody sends tokens that are not ours, or lets browsers send requests from foreign pages."
+    ),
+    severity=Severity.WARNING,
+    hears=frozenset({"request.credential_refused", "request.forgery_refused"}),
+    where=_is_forged,
+    group=by_client_or_all,
+    weight=_requests,
+    counting=Threshold(100, TEN_MINUTES),
+    tells=(Audience.ADMINISTRATORS,),
+)
 RULES: Final = (
     FAILED_SIGN_INS,
     CREDENTIAL_STUFFING,
@@ -231,4 +256,5 @@ RULES: Final = (
     ROLE_ESCALATION,
     IMPERSONATION_STARTED,
     TRAIL_BROKEN,
+    REQUESTS_REFUSED,
 )

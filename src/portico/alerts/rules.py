@@ -113,6 +113,11 @@ def by_client(entry: TrailEntry) -> Group | None:
     return Group(f"client:{client_of(address).key}") if address else None
 
 
+def by_client_or_all(entry: TrailEntry) -> Group:
+    """Put together what comes from one address, and all that comes from so many that none of them is told."""
+    return by_client(entry) or Group("clients")
+
+
 def by_session(entry: TrailEntry) -> Group | None:
     """Let every session of a person stand for itself."""
     person = by_person(entry)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from portico.audit.types import OpenGap
-from portico.core.crypto import RootSecret, same
+from portico.core.crypto import RootSecret
 
 FORMAT: Final = 1
 KEY_VERSION: Final = 1
@@ -44,7 +44,7 @@ FIELDS: Final = (
 )
 HEAD_FIELDS: Final = ("stream", "position", "hash", "checkpoints", "signed_position", "due_at")
 STATE_FIELDS: Final = ("id", "watermark", "links", "unsigned_until", "gaps")
-_ENTRY_KEY = "audit.entry"
+ENTRY_KEY = "audit.entry"
 _HEAD_KEY = "audit.head"
 _STATE_KEY = "audit.sequencer"
 _GENESIS = b"portico audit stream "
@@ -80,12 +80,7 @@ def entry_bytes(values: Sequence[Any]) -> bytes:
 
 def entry_mac(secret: RootSecret, canonical: bytes) -> bytes:
     """Return the MAC that an entry carries."""
-    return secret.mac(_ENTRY_KEY, canonical)
-
-
-def has_mac(secret: RootSecret, canonical: bytes, mac: bytes | None) -> bool:
-    """Tell whether an entry carries the MAC that it should."""
-    return isinstance(mac, bytes) and same(entry_mac(secret, canonical), mac)
+    return secret.mac(ENTRY_KEY, canonical)
 
 
 def commitment_of(salt: bytes, fields: str) -> bytes:

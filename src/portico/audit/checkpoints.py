@@ -20,7 +20,7 @@ from portico.audit.canonical import time_text
 from portico.audit.types import PLATFORM, CheckpointKind, stream_name
 from portico.core.crypto import RootSecret, b64decode, b64encode
 
-_KEY = "audit.checkpoint"
+CHECKPOINT_KEY = "audit.checkpoint"
 _GROUP = 32
 _LINE = re.compile(
     r"portico-checkpoint v1 (?P<stream>platform|[0-9a-f-]{36}) (?P<number>\d+) (?P<position>\d+) (?P<kind>\w+)"
@@ -57,7 +57,7 @@ class CheckpointKey:
     """The key that signs checkpoints, derived from the root secret; every process of a deployment has the same."""
 
     def __init__(self, secret: RootSecret) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(secret.key(_KEY))
+        self._key = Ed25519PrivateKey.from_private_bytes(secret.key(CHECKPOINT_KEY))
 
     @property
     def public(self) -> "CheckpointReader":
@@ -66,34 +66,51 @@ class CheckpointKey:
 
     def sign(self, stated: Checkpoint) -> Checkpoint:
         """Return the checkpoint with its signature."""
-        return replace(stated, signature=self._key.sign(stated.statement.encode()))
+        return replace(stated, signature=self.sign_statement(stated.statement))
+
+    def sign_statement(self, statement: str) -> bytes:
+        """Return the signature of a statement that begins with what it is."""
+        return self._key.sign(statement.encode())
+
+
+def public_half(seed: bytes) -> bytes:
+    """Return the public key of a derived one."""
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
 class CheckpointReader:
-    """Checks signatures by the public key alone."""
+    """Checks signatures by public keys alone: the present one, then those of former root secrets."""
 
-    def __init__(self, public_key: bytes) -> None:
-        self._key = Ed25519PublicKey.from_public_bytes(public_key)
+    def __init__(self, *public_keys: bytes) -> None:
+        self._keys = tuple(map(Ed25519PublicKey.from_public_bytes, public_keys))
 
     @classmethod
     def of_text(cls, text: str) -> "CheckpointReader":
-        """Read a public key as `str` of a reader writes it.
+        """Read a public key, or several with spaces between them, as `str` of a reader writes them.
 
         Raises:
             ValueError: it is none.
         """
-        return cls(b64decode(text.strip()))
+        return cls(*map(b64decode, text.split()))
 
     def __str__(self) -> str:
-        return b64encode(self._key.public_bytes_raw())
+        return " ".join(b64encode(key.public_bytes_raw()) for key in self._keys)
 
     def is_good(self, checkpoint: Checkpoint) -> bool:
-        """Tell whether a checkpoint was signed by the other half."""
-        try:
-            self._key.verify(checkpoint.signature, checkpoint.statement.encode())
-        except InvalidSignature:
-            return False
-        return True
+        """Tell whether a checkpoint was signed by the other half of one of the keys."""
+        return self.is_signed(checkpoint.statement, checkpoint.signature)
+
+    def is_signed(self, statement: str, signature: bytes) -> bool:
+        """Tell whether a statement was signed by the other half of one of the keys."""
+        return any(_is_signed(key, statement.encode(), signature) for key in self._keys)
+
+
+def _is_signed(key: Ed25519PublicKey, statement: bytes, signature: bytes) -> bool:
+    try:
+        key.verify(signature, statement)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def find_checkpoint(line: str) -> Checkpoint | None:

@@ -164,12 +164,13 @@ def print_checkpoints(
 
 
 def print_public_key(context: typer.Context) -> None:
-    """Print the key by which anybody can check checkpoints and exports."""
+    """Print the key by which anybody can check checkpoints and exports, and behind it those of former secrets."""
 
     async def look(runtime: "Runtime") -> str:
-        from portico.audit.checkpoints import CheckpointKey
+        from portico.audit.trail_keys import TrailKeys
 
-        return str(CheckpointKey(runtime.secret).public)
+        async with runtime.reads() as session:
+            return str((await TrailKeys.of(runtime, session)).checkpoints)
 
     typer.echo(context.obj.run(look))
 
@@ -277,7 +278,7 @@ def _print_verdict(verdict: "Verdict", *, as_json: bool) -> None:
     typer.echo(
         f"{mark} {verdict.entries} entries in {verdict.streams} streams, {verdict.checkpoints} checkpoints;"
         f" {verdict.waiting} wait for their link, {verdict.erased} have erased personal fields,"
-        f" {verdict.pruned} were let go"
+        f" {verdict.pruned + verdict.let_go} were let go"
     )
 
 

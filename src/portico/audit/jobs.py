@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from portico.audit.refusals import write_refusals
 from portico.audit.services.retention import prune_if_allowed
 from portico.audit.services.sequencing import Sequencer
 from portico.audit.services.shipping import Shipping
@@ -10,6 +11,7 @@ from portico.messaging import JobRun, Periodic, Schedule, job
 from portico.runtime import Runtime
 
 EVERY = timedelta(seconds=1)
+OFTEN = timedelta(seconds=5)
 
 
 async def chain(runtime: Runtime) -> int:
@@ -31,4 +33,8 @@ async def prune(run: JobRun) -> None:
 
 
 SCHEDULES = (Schedule(prune, every=timedelta(days=1)),)
-PERIODICS = (Periodic("audit.sequencer", EVERY, chain), *map(_ships, SINKS))
+PERIODICS = (
+    Periodic("audit.sequencer", EVERY, chain),
+    *map(_ships, SINKS),
+    Periodic("audit.refusals", OFTEN, write_refusals),
+)

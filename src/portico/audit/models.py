@@ -100,6 +100,18 @@ class AuditLink(NamedTable):
     hash: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class AuditLetGo(NamedTable):
+    """The digest of an entry whose time was over, signed: the chain goes on across it. See `portico.audit.keeping`."""
+
+    table = "audit_let_go"
+    __table_args__ = ({"info": {APPEND_ONLY: True}},)
+
+    link: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class AuditHead(NamedTable):
     """The end of a stream, under a MAC."""
 

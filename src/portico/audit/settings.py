@@ -11,6 +11,7 @@ from portico.core.safety import SettingFault
 from portico.core.settings import FeatureSettings, Settings
 
 SYSLOG_SCHEMES = ("udp", "tcp", "tls")
+ACTION_PREFIX = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\.?$"
 HTTP_SCHEMES = ("https", "http")
 
 
@@ -31,12 +32,19 @@ class AuditSettings(FeatureSettings):
 
     keep: timedelta | None = Field(timedelta(days=400), ge=timedelta(days=1))
     """How long entries stay; then the oldest go, up to a signed checkpoint. `null` keeps them for ever."""
+    keep_actions: dict[
+        Annotated[str, Field(pattern=ACTION_PREFIX)], Annotated[timedelta, Field(ge=timedelta(days=1))] | None
+    ] = Field(default_factory=dict, max_length=50)
+    """How long entries of single actions stay instead, by the beginning of their names, of which the longest counts:
+    `{"session.": "90d", "role.": null}`."""
     checkpoint_every: timedelta = Field(timedelta(hours=1), ge=timedelta(minutes=1), le=timedelta(days=1))
     """How long an entry may be chained before a signed checkpoint covers it."""
     checkpoint_after: int = Field(10_000, ge=1, le=1_000_000)
     """How many entries of a stream one checkpoint covers at most."""
     lag_limit: timedelta = Field(timedelta(minutes=5), ge=timedelta(seconds=5))
     """How long an entry may wait for its link, or a sink for an entry, before health calls it wrong."""
+    refusal_entries: int = Field(60, ge=0, le=10_000)
+    """How many callers a minute get an entry of their own about what each process refused them; 0 keeps none."""
     syslog_url: Annotated[str, _url_of(*SYSLOG_SCHEMES)] | None = None
     """Send every entry as RFC 5424 to `udp://host:514`, `tcp://host:601` or `tls://host:6514`."""
     http_url: Annotated[str, _url_of(*HTTP_SCHEMES)] | None = None

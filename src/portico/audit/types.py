@@ -79,6 +79,18 @@ class ChainedEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LetGo:
+    """What stands in the chain for an entry whose time was over: its place, its digest, and when it went."""
+
+    stream: UUID
+    position: int
+    link: int
+    at: datetime
+    leaf: bytes
+    signature: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrailFilter:
     """Which entries; what is None filters nothing. `action_prefix` of `session.` finds `session.created`."""
 
@@ -166,6 +178,8 @@ class Verdict:
     waiting: int = 0
     erased: int = 0
     pruned: int = 0
+    let_go: int = 0
+    """Entries whose digest alone is left, signed by retention."""
     checkpoints: int = 0
     faults: list[Fault] = field(default_factory=list)
     more_faults: int = 0

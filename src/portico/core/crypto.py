@@ -8,7 +8,8 @@ data, so that a value copied into another row does not open (ASVS 5.0 V11.3.3).
 import base64
 import hashlib
 import hmac
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -27,12 +28,14 @@ class SealBroken(ValueError):
 
 
 class RootSecret:
-    """The deployment's root secret; `repr` shows nothing of it."""
+    """The deployment's root secret, and those that are accepted besides; `repr` shows nothing of them.
 
-    __slots__ = ("_derive", "_material")
+    What is made is made under the secret itself. What is checked or opened may also be under an accepted one: the
+    next secret before every process has it, or the last one for as long as something of it is about.
+    """
 
-    def __init__(self, material: bytes) -> None:
-        """Take at least 32 bytes of secret material.
+    def __init__(self, material: bytes, accepted: Sequence[bytes] = ()) -> None:
+        """Take at least 32 bytes of secret material, and the material of the secrets accepted besides.
 
         Raises:
             ValueError: the material is shorter.
@@ -41,6 +44,12 @@ class RootSecret:
             raise ValueError("the root secret needs at least 32 bytes")
         self._material = material
         self._derive = lru_cache(maxsize=64)(self._derive_now)
+        self.accepted: tuple[RootSecret, ...] = tuple(map(RootSecret, accepted))
+
+    @cached_property
+    def id(self) -> str:
+        """Return a name of this secret that says nothing of it (16 hexadecimal digits)."""
+        return self.mac("root.id", b"").hex()[:16]
 
     def __repr__(self) -> str:
         """Show that there is one, not what it is."""
@@ -58,6 +67,17 @@ class RootSecret:
         """Return HMAC-SHA-256 of `message` under the key of `purpose` (32 bytes)."""
         return hmac.digest(self.key(purpose), message, "sha256")
 
+    def macs(self, purpose: str, message: bytes) -> list[bytes]:
+        """Return the MACs that `message` may carry: under this secret, then under the accepted ones."""
+        return [secret.mac(purpose, message) for secret in (self, *self.accepted)]
+
+    def is_mac(self, purpose: str, message: bytes, mac: bytes, *, length: int = KEY_BYTES) -> bool:
+        """Tell whether `mac` is the MAC of `message`, cut to `length` bytes, under one of the secrets.
+
+        Compares in constant time, and with all of them, so that the time does not tell which.
+        """
+        return sum(same(each[:length], mac) for each in self.macs(purpose, message)) > 0
+
     def seal(self, purpose: str, plain: bytes, *, context: bytes, entropy: Entropy) -> bytes:
         """Encrypt and authenticate `plain`; it opens only with the same purpose and context."""
         nonce = entropy.bytes(NONCE_BYTES)
@@ -72,10 +92,32 @@ class RootSecret:
         nonce, box = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         if sealed[:1] != SEAL_VERSION or len(nonce) != NONCE_BYTES:
             raise SealBroken("not a sealed value")
+        for secret in (self, *self.accepted):
+            try:
+                return AESGCM(secret.key(purpose)).decrypt(nonce, box, context)
+            except InvalidTag:
+                continue
+        raise SealBroken("not a sealed value")
+
+    def opens(self, purpose: str, sealed: bytes, *, context: bytes) -> bool:
+        """Tell whether a value is sealed under this secret itself, not under an accepted one."""
         try:
-            return AESGCM(self.key(purpose)).decrypt(nonce, box, context)
-        except InvalidTag:
-            raise SealBroken("not a sealed value") from None
+            self._alone.open(purpose, sealed, context=context)
+        except SealBroken:
+            return False
+        return True
+
+    @cached_property
+    def _alone(self) -> "RootSecret":
+        return RootSecret(self._material)
+
+
+class LastingSecret(RootSecret):
+    """The secret of names: MACs under which rows are looked up, and ids that others keep.
+
+    They must be the same before and after the root secret is changed, so it is made once, at random, and kept in the
+    database, sealed under the root secret. `Runtime.lasting`.
+    """
 
 
 def digest(value: str | bytes) -> bytes:

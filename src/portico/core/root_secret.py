@@ -15,17 +15,18 @@ class SecretMissing(RuntimeError):
 
 
 def load_root_secret(settings: Settings, entropy: Entropy) -> RootSecret:
-    """Return the root secret.
+    """Return the root secret, with those that are accepted besides.
 
     Raises:
         SecretMissing: production or staging without `PORTICO_SECRET_KEY`.
-        ValueError: the secret is shorter than 32 bytes.
+        ValueError: a secret is shorter than 32 bytes.
     """
+    accepted = [key.get_secret_value().encode() for key in settings.accepted_secret_keys]
     if settings.secret_key is not None:
-        return RootSecret(settings.secret_key.get_secret_value().encode())
+        return RootSecret(settings.secret_key.get_secret_value().encode(), accepted)
     if not settings.is_development:
         raise SecretMissing("PORTICO_SECRET_KEY is required: give at least 32 random characters")
-    return RootSecret(_kept_secret(settings.data_dir / FILE_NAME, entropy).encode())
+    return RootSecret(_kept_secret(settings.data_dir / FILE_NAME, entropy).encode(), accepted)
 
 
 def _kept_secret(path: Path, entropy: Entropy) -> str:

@@ -292,6 +292,8 @@ class Settings(BaseSettings):
     """Database, files and mail of the embedded default."""
     secret_key: SecretStr | None = None
     """Root secret, at least 32 characters. Development makes one in the data directory; production requires it."""
+    accepted_secret_keys: tuple[Annotated[SecretStr, Field(min_length=32)], ...] = Field((), max_length=8)
+    """Root secrets that are accepted besides, while one follows another: `["…"]`. Nothing new is made under them."""
     workers: int = Field(1, ge=1, le=256)
     """Processes that `portico serve` runs."""
     features: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ the device guesses of its own, so that strangers cannot lock its owner out.
 
 from uuid import UUID
 
-from portico.core.crypto import RootSecret, b64decode, b64encode, same
+from portico.core.crypto import RootSecret, b64decode, b64encode
 from portico.core.ids import UserId
 
 VERSION = "v1"
@@ -23,8 +23,7 @@ def device_known_to(secret: RootSecret, cookie: str | None, user_id: UserId) -> 
     device_id, macs = _read(cookie)
     if device_id is None:
         return None
-    expected = _mac(secret, device_id, user_id)
-    return device_id if any(same(mac, expected) for mac in macs) else None
+    return device_id if any(_is_of(secret, mac, device_id, user_id) for mac in macs) else None
 
 
 def device_cookie(
@@ -34,8 +33,8 @@ def device_cookie(
     device_id, macs = _read(cookie)
     if device_id is None:
         device_id, macs = fresh_id, []
-    own = _mac(secret, device_id, user_id)
-    others = [mac for mac in macs if not same(mac, own)]
+    own = secret.mac(MAC_KEY, device_id.bytes + user_id.bytes)[:MAC_BYTES]
+    others = [mac for mac in macs if not _is_of(secret, mac, device_id, user_id)]
     kept = [own, *others][:MOST_PEOPLE]
     return device_id, f"{VERSION}.{b64encode(device_id.bytes)}.{'~'.join(map(b64encode, kept))}"
 
@@ -51,5 +50,5 @@ def _read(cookie: str | None) -> tuple[UUID | None, list[bytes]]:
     return parsed if version == VERSION else (None, [])
 
 
-def _mac(secret: RootSecret, device_id: UUID, user_id: UserId) -> bytes:
-    return secret.mac(MAC_KEY, device_id.bytes + user_id.bytes)[:MAC_BYTES]
+def _is_of(secret: RootSecret, mac: bytes, device_id: UUID, user_id: UserId) -> bool:
+    return secret.is_mac(MAC_KEY, device_id.bytes + user_id.bytes, mac, length=MAC_BYTES)

@@ -16,6 +16,7 @@ from portico.core.errors import PorticoError, Unauthenticated
 from portico.http.etags import NotModified
 from portico.http.paths import wants_page
 from portico.http.problems import Problem, problem_of, problem_response
+from portico.http.refusals import RefusalLog, note_error
 from portico.runtime import Runtime
 
 SIGN_IN_PATH: Final = "/login"
@@ -45,6 +46,7 @@ class Answers:
             return Response(status_code=304, headers={"ETag": error.tag})
         if isinstance(error, HTTPException) and error.status_code in _BODYLESS:
             return Response(status_code=error.status_code, headers=error.headers)
+        note_error(self._runtime.find(RefusalLog), error, request.scope)
         problem = problem_of(error)
         if problem.status >= 500:
             _log(error)

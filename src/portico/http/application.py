@@ -41,6 +41,7 @@ from portico.http.etags import NotModified
 from portico.http.health import NamedCheck, ReadinessCheck, install_health
 from portico.http.idempotency import AnswerKeeper
 from portico.http.openapi import describe_api
+from portico.http.refusals import RefusalLog
 from portico.http.routing import RouteTable, build_route_table, check_routes, drop_markers
 from portico.runtime import Runtime
 
@@ -93,6 +94,7 @@ class HttpFloor:
             forgery=ForgeryCheck(origins, runtime.secret, cookies.session),
             headers=AnswerHeaders(settings),
             answers=self.answers,
+            refusals=runtime.find(RefusalLog),
             access_line=access_line(settings),
             public_url=settings.public_url,
             device_cookie=cookies.device,

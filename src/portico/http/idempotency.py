@@ -101,7 +101,7 @@ class AnswerKeeper:
         principal: Principal | None = scope.get(PRINCIPAL_KEY)
         asked = _packed(scope["method"].encode(), scope["path"].encode(), scope["query_string"], body)
         who = _whose(principal) if principal else b"anonymous" + digest(asked)
-        secret = self._runtime.secret
+        secret = self._runtime.lasting
         return Ask(
             id=secret.mac(_ID_PURPOSE, _packed(who, scope["method"].encode(), route_path.encode(), key)),
             request_hash=digest(asked),
@@ -225,7 +225,7 @@ def _opened(ask: Ask, kept: IdempotentAnswer) -> list[Message]:
     try:
         packed = json.loads(ask.secret.open("answer", kept.sealed_answer, context=ask.id))
     except SealBroken:
-        # The root secret was changed, or the row: the first answer cannot be told any more, and doing the write
+        # The row was changed: the first answer cannot be told any more, and doing the write
         # again is what the caller asked us not to do.
         raise IdempotencyInProgress("The first answer can no longer be read.") from None
     body = b64decode(packed["body"])

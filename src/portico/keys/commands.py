@@ -1,4 +1,4 @@
-"""`portico keys list` and `portico keys rotate`; what they need is imported when they run."""
+"""`portico keys list`, `rotate` and `reseal`; what they need is imported when they run."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +8,7 @@ from portico.keys.types import KeyPurpose, KeyState
 
 if TYPE_CHECKING:
     from portico.keys.services import Rotated
+    from portico.keys.types import Resealed
     from portico.runtime import Runtime
 
 PURPOSE = typer.Option(help="Which tokens the key signs.")
@@ -15,9 +16,10 @@ PURPOSE = typer.Option(help="Which tokens the key signs.")
 
 def register_commands(app: typer.Typer) -> None:
     """Add the group `keys`. The context's object runs an async function with an open runtime."""
-    group = typer.Typer(no_args_is_help=True, help="Signing keys: list them, rotate them.")
+    group = typer.Typer(no_args_is_help=True, help="Signing keys and the root secret.")
     group.command("list")(print_keys)
     group.command("rotate")(publish_key)
+    group.command("reseal")(reseal_all)
     app.add_typer(group, name="keys")
 
 
@@ -35,6 +37,23 @@ def publish_key(
     rotated: Rotated = context.obj.run(lambda runtime: rotate(runtime, purpose=purpose))
     state = "is published" if rotated.is_new else "is waiting already"
     typer.echo(f"{rotated.kid} {state} and signs from {rotated.signs_from:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def reseal_all(context: typer.Context) -> None:
+    """Seal anew what is sealed under an accepted secret, so that PORTICO_ACCEPTED_SECRET_KEYS can be emptied."""
+    done: list[Resealed] = context.obj.run(reseal_everything)
+    for each in done:
+        unopened = f", {each.unopened} THAT NO KNOWN SECRET OPENS" if each.unopened else ""
+        typer.echo(f"{each.name}: {each.count} sealed anew{unopened}")
+    if any(each.unopened for each in done):
+        raise typer.Exit(1)
+
+
+async def reseal_everything(runtime: "Runtime") -> "list[Resealed]":
+    """Seal everything anew."""
+    from portico.keys.services import reseal
+
+    return await reseal(runtime)
 
 
 async def rotate(runtime: "Runtime", *, purpose: KeyPurpose = KeyPurpose.ACCESS_TOKEN) -> "Rotated":

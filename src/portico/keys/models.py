@@ -27,3 +27,16 @@ class SigningKey(NamedTable):
     signs_from: Mapped[datetime] = mapped_column(UtcDateTime)
     signs_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     verifies_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class StoredKey(NamedTable):
+    """A key that must outlive the root secret from which it came, or came from none: sealed under the present one.
+
+    `id` is `lasting`, or the id of a former root secret and a purpose; it is the context of the seal.
+    """
+
+    table = "kept_keys"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    sealed_key: Mapped[bytes] = mapped_column(LargeBinary)
+    kept_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,8 +1,14 @@
-"""Words of signing keys."""
+"""Words of signing keys, of kept ones, and of what is sealed."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+from sqlalchemy.orm import InstrumentedAttribute
+
+from portico.runtime import Runtime
 
 
 class KeyPurpose(StrEnum):
@@ -55,3 +61,55 @@ class KeyState:
     signs_from: datetime
     signs_until: datetime | None
     verifies_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedColumn:
+    """A column of values sealed under the root secret, which `portico keys reseal` seals anew.
+
+    A feature declares its own: `contributes={SealedColumn: [...]}`. `context` makes the context of a seal from the
+    primary key of the row.
+    """
+
+    column: InstrumentedAttribute[Any]
+    key: InstrumentedAttribute[Any]
+    purpose: str
+    context: Callable[[Any], bytes]
+
+    @property
+    def name(self) -> str:
+        """Return table and column, as operators know them."""
+        return f"{self.column.class_.__tablename__}.{self.column.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class ResealStep:
+    """What else a feature does when the root secret was changed; `run` returns how many rows it wrote.
+
+    `contributes={ResealStep: [...]}`. It raises `SealBroken` where it finds what none of the secrets explains.
+    """
+
+    name: str
+    run: Callable[[Runtime], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptKey:
+    """A key derived from a former root secret, to check what was made under it.
+
+    `until` is the last number that may be under it, in the count of whoever keeps the key; None sets no limit.
+    """
+
+    root_id: str
+    purpose: str
+    key: bytes
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resealed:
+    """What became of one column or step: how many values were sealed anew, and how many no known secret opens."""
+
+    name: str
+    count: int
+    unopened: int = 0

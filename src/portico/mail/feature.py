@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 from portico.feature import Feature, HealthCheck
+from portico.keys.types import SealedColumn
 from portico.mail.jobs import send_mail, sweep_mail
+from portico.mail.models import MailMessage
 from portico.mail.pages import router as viewer
 from portico.mail.repositories import MailRepository
+from portico.mail.sealing import PURPOSE
 from portico.mail.sender import MailSender
 from portico.mail.services import Mailer
 from portico.mail.settings import MailSettings
@@ -13,6 +16,13 @@ from portico.mail.transports import Transport, open_transport
 from portico.mail.types import MailStatus
 from portico.messaging import Schedule
 from portico.runtime import Runtime
+
+CONTENT = SealedColumn(
+    column=MailMessage.sealed_content,
+    key=MailMessage.id,
+    purpose=PURPOSE,
+    context=lambda row_id: row_id.bytes,
+)
 
 
 def mail_feature() -> Feature:
@@ -27,6 +37,7 @@ def mail_feature() -> Feature:
             Mailer: Mailer.from_runtime,
             MailSender: MailSender,
         },
+        contributes={SealedColumn: [CONTENT]},
         jobs=[send_mail],
         schedules=[Schedule(sweep_mail, every=timedelta(hours=1))],
         health_checks=[HealthCheck("mail", check_mail)],

@@ -9,9 +9,11 @@ from portico.access.types import OrganizationRole, PlatformRole
 from portico.credentials.events import PasswordChanged
 from portico.feature import AccountSection, Feature
 from portico.http.challenges import ResourceMetadata
+from portico.keys.types import SealedColumn
 from portico.messaging import on
 from portico.oauth.authenticators import ClientTokenAuthenticator
 from portico.oauth.jobs import SCHEDULES, tell_signed_out
+from portico.oauth.models import OAuthClientSecret
 from portico.oauth.pages.connections import PATH as APPLICATIONS, router as connection_pages
 from portico.oauth.pages.consent import router as consent_pages
 from portico.oauth.pages.device import router as device_pages
@@ -40,6 +42,7 @@ from portico.oauth.routes.userinfo import (
 from portico.oauth.services.api_callers import ApiCallers
 from portico.oauth.services.client_documents import ClientDocuments
 from portico.oauth.services.client_keys import ClientKeys
+from portico.oauth.services.client_secrets import SEALING_KEY
 from portico.oauth.services.clients import ClientBook, DocumentClients
 from portico.oauth.services.details import DetailsBook
 from portico.oauth.services.id_tokens import IdTokens
@@ -74,6 +77,14 @@ ONE_A_PROCESS = (
     ServerMetadata,
     TrustedIssuers,
     UserInfo,
+)
+
+
+CLIENT_SECRET = SealedColumn(
+    column=OAuthClientSecret.sealed,
+    key=OAuthClientSecret.id,
+    purpose=SEALING_KEY,
+    context=lambda secret_id: secret_id.bytes,
 )
 
 
@@ -128,7 +139,7 @@ def oauth_feature() -> Feature:
         account_sections=[
             AccountSection(label="Connected applications", path=APPLICATIONS, order=38, icon="plug")
         ],
-        contributes={Tab: [TAB]},
+        contributes={Tab: [TAB], SealedColumn: [CLIENT_SECRET]},
         authenticators=[ClientTokenAuthenticator],
         ports={
             SignInDestinations: ReturnAddresses,

@@ -18,7 +18,7 @@ import zlib
 from dataclasses import dataclass
 from uuid import UUID
 
-from portico.core.crypto import RootSecret, b64decode, b64encode, same
+from portico.core.crypto import RootSecret, b64decode, b64encode
 from portico.tokens.types import FamilyId, RefreshToken
 
 PREFIX = "prt_"
@@ -71,7 +71,7 @@ def read_refresh_token(secret: RootSecret, text: str) -> RefreshClaims:
     purpose = KEY_PURPOSES.get(key_version)
     if purpose is None or check != _checksum(signed):
         raise NotARefreshToken
-    if not same(secret.mac(purpose, signed[: _FACTS.size]), signed[_FACTS.size :]):
+    if not secret.is_mac(purpose, signed[: _FACTS.size], signed[_FACTS.size :]):
         raise NotARefreshToken
     return RefreshClaims(FamilyId(UUID(bytes=family)), counter)
 

@@ -97,3 +97,8 @@ def plain_code(text: str) -> str | None:
 def code_hash(secret: RootSecret, token_id: UUID, code: str) -> bytes:
     """Return the MAC under which a code is stored: bound to its token, useless without the root secret; 32 bytes."""
     return secret.mac(CODE_KEY, token_id.bytes + code.encode())
+
+
+def is_code_hash(secret: RootSecret, token_id: UUID, code: str, hashed: bytes) -> bool:
+    """Tell, in constant time, whether a code is stored as `hashed`."""
+    return secret.is_mac(CODE_KEY, token_id.bytes + code.encode(), hashed)

@@ -7,7 +7,7 @@ the server. The sentence is a marked English text and translated where it is sho
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portico.core.crypto import b64decode, b64encode, same
+from portico.core.crypto import b64decode, b64encode
 from portico.runtime import Runtime
 
 NAME = "portico_flash"
@@ -45,7 +45,8 @@ def read(runtime: Runtime, request: Request) -> str | None:
     except ValueError:
         return None
     mac, text = raw[:MAC_BYTES], raw[MAC_BYTES:]
-    return text.decode() if same(mac, _mac(runtime, text)) else None
+    is_ours = runtime.secret.is_mac(PURPOSE, text, mac, length=MAC_BYTES)
+    return text.decode() if is_ours else None
 
 
 def clear(runtime: Runtime, response: Response) -> None:

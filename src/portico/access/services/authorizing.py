@@ -122,7 +122,9 @@ class RoleAuthorizer:
             verdict=verdict.value,
             principal=str(case.principal.id),
         )
-        if self._is_news((case.principal.id, case.permission.value, case.organization_id)):
+        # Who belongs to none of them may name any number of organizations: they count as one.
+        where = None if verdict in BEFORE_MEMBERSHIP else case.organization_id
+        if self._is_news((case.principal.id, case.permission.value, where)):
             async with (unit := self._runtime.unit()):
                 record_refusal(self._runtime, unit, case, verdict)
 

@@ -108,4 +108,4 @@ class Following:
 
 def group_key(runtime: Runtime, name: str) -> str:
     """Return the name under which a group is kept: nobody reads an address or an account out of it."""
-    return runtime.secret.mac(GROUP_KEY, name.encode()).hex()
+    return runtime.lasting.mac(GROUP_KEY, name.encode()).hex()

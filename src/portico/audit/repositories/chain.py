@@ -100,6 +100,13 @@ class ChainRepository(Repository[AuditLink]):
         query = select(_HEADS).where(_HEADS.c.due_at <= now).order_by(_HEADS.c.due_at).limit(limit)
         return [_head(row) for row in await self.session.execute(query)]
 
+    async def list_heads(self, after: UUID | None, limit: int) -> list[Head]:
+        """Return the ends of streams in the order of their ids."""
+        query = select(_HEADS).order_by(_HEADS.c.stream).limit(limit)
+        if after is not None:
+            query = query.where(_HEADS.c.stream > after)
+        return [_head(row) for row in await self.session.execute(query)]
+
     async def add_links(self, links: Sequence[NewLink]) -> None:
         """Write links."""
         await self.session.execute(insert(AuditLink), [link._asdict() for link in links])

@@ -2,25 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select, text
 
-from portico.audit.canonical import HEAD_FIELDS, STATE_FIELDS, plain
+from portico.audit.canonical import HEAD_FIELDS, STATE_FIELDS, plain, time_text
 from portico.audit.checkpoints import Checkpoint
 from portico.audit.models import (
     AuditCheckpoint,
     AuditEntry,
     AuditHead,
+    AuditLetGo,
     AuditLink,
     AuditPersonal,
     AuditSequencer,
 )
 from portico.audit.repositories.raw import ENTRY_COLUMNS, StoredEntry, raw, stored_entry
 from portico.audit.repositories.trail import entry_value
-from portico.audit.types import ChainedEntry, CheckpointKind
+from portico.audit.types import ChainedEntry, CheckpointKind, LetGo
 from portico.db.repositories import Repository
 
 _LINK_COLUMNS = tuple(
@@ -29,6 +30,9 @@ _LINK_COLUMNS = tuple(
 )
 _HEAD_COLUMNS = tuple(raw(getattr(AuditHead, name)).label(name) for name in (*HEAD_FIELDS, "mac"))
 _CHECKPOINT = tuple(Checkpoint.__dataclass_fields__)
+_LET_GO_COLUMNS = tuple(
+    raw(getattr(AuditLetGo, name)).label(f"let_go_{name}") for name in ("leaf", "at", "signature")
+)
 _PERSONAL_COLUMNS = (raw(AuditPersonal.salt).label("salt"), raw(AuditPersonal.fields).label("fields"))
 
 
@@ -44,6 +48,8 @@ class StoredLink:
     entry: StoredEntry | None
     salt: Any
     personal: Any
+    let_go: LetGo | None = None
+    """What stands for the entry; None also where the row cannot be read."""
 
 
 class ChainReader(Repository[AuditLink]):
@@ -73,8 +79,9 @@ class ChainReader(Repository[AuditLink]):
     ) -> list[StoredLink]:
         """Return the links of a stream behind a position, with their entries as they are stored."""
         query = (
-            select(*ENTRY_COLUMNS, *_LINK_COLUMNS, *_PERSONAL_COLUMNS)
+            select(*ENTRY_COLUMNS, *_LINK_COLUMNS, *_PERSONAL_COLUMNS, *_LET_GO_COLUMNS)
             .select_from(AuditLink)
+            .outerjoin(AuditLetGo, AuditLetGo.link == AuditLink.seq)
             .outerjoin(AuditEntry, AuditEntry.id == AuditLink.entry_id)
             .outerjoin(AuditPersonal, AuditPersonal.entry_id == AuditEntry.id)
             .where(AuditLink.stream == stream, AuditLink.position > after)
@@ -176,6 +183,11 @@ class ChainReader(Repository[AuditLink]):
         query = select(raw(AuditLink.entry_id)).where(~exists().where(AuditHead.stream == AuditLink.stream))
         return await self.session.scalar(query.limit(1))
 
+    async def find_strange_let_go(self) -> int | None:
+        """Return the number of a link for which something stands, and which there is not."""
+        query = select(AuditLetGo.link).where(~exists().where(AuditLink.seq == AuditLetGo.link))
+        return await self.session.scalar(query.limit(1))
+
     async def find_strange_checkpoint(self) -> int | None:
         """Return the number of a checkpoint of a stream that has no end."""
         query = select(AuditCheckpoint.number).where(
@@ -229,6 +241,22 @@ def _is_of(stream: UUID) -> ColumnElement[bool]:
 
 
 def _stored_link(row: Sequence[Any]) -> StoredLink:
-    *_, seq, stream, position, entry_id, hash_, salt, personal = row
+    *_, seq, stream, position, entry_id, hash_, salt, personal, leaf, at, signature = row
     entry = stored_entry(row) if row[0] is not None else None
-    return StoredLink(seq, stream, position, entry_id, hash_, entry, salt, personal)
+    let_go = _let_go((stream, position, seq), at, leaf, signature) if leaf is not None else None
+    return StoredLink(seq, stream, position, entry_id, hash_, entry, salt, personal, let_go)
+
+
+def _let_go(place: tuple[Any, Any, Any], at: Any, leaf: Any, signature: Any) -> LetGo | None:
+    """Return what stands for an entry, or None if it cannot be read, or would be read the same after a change."""
+    stream, position, link = place
+    if not isinstance(leaf, bytes) or not isinstance(signature, bytes):
+        return None
+    try:
+        when = at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)
+        found = LetGo(
+            stream=UUID(plain(stream)), position=position, link=link, at=when, leaf=leaf, signature=signature
+        )
+    except (TypeError, ValueError):
+        return None
+    return found if time_text(when) == plain(at) else None

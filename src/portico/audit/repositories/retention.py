@@ -1,14 +1,24 @@
 """Deleting what is old enough, by a role that may."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 
 from portico.audit.checkpoints import Checkpoint
-from portico.audit.models import AuditCheckpoint, AuditEntry, AuditHead, AuditLink, AuditPersonal
+from portico.audit.keeping import KeptClass
+from portico.audit.models import (
+    AuditCheckpoint,
+    AuditEntry,
+    AuditHead,
+    AuditLetGo,
+    AuditLink,
+    AuditPersonal,
+)
+from portico.audit.repositories.raw import ENTRY_COLUMNS, StoredEntry, stored_entry
 from portico.audit.repositories.reading import checkpoint_value
-from portico.audit.types import CheckpointKind
+from portico.audit.types import CheckpointKind, LetGo
 from portico.db.repositories import Repository
 
 
@@ -69,10 +79,48 @@ class RetentionRepository(Repository[AuditEntry]):
         for statement in (
             delete(AuditPersonal).where(AuditPersonal.entry_id.in_(entries)),
             delete(AuditEntry).where(AuditEntry.id.in_(entries)),
+            delete(AuditLetGo).where(AuditLetGo.link.in_([link.seq for link in links])),
             delete(AuditLink).where(AuditLink.seq.in_([link.seq for link in links])),
         ):
             await self.session.execute(statement.execution_options(synchronize_session=False))
         return len(links)
+
+    async def list_over(
+        self, kept: KeptClass, before: datetime, after: int, limit: int
+    ) -> list[tuple[UUID, int, int, StoredEntry]]:
+        """Return stream, position, link and entry of a class from before then, behind the link `after`."""
+        action = AuditEntry.action
+        query = (
+            select(*ENTRY_COLUMNS, AuditLink.stream, AuditLink.position, AuditLink.seq)
+            .join(AuditLink, AuditLink.entry_id == AuditEntry.id)
+            .where(
+                AuditEntry.at < before,
+                AuditLink.seq > after,
+                action.startswith(kept.prefix, autoescape=True),
+                *(~action.startswith(each, autoescape=True) for each in kept.without),
+            )
+            .order_by(AuditLink.seq)
+            .limit(limit)
+        )
+        return [
+            (row[-3], row[-2], row[-1], stored_entry(tuple(row))) for row in await self.session.execute(query)
+        ]
+
+    async def let_go(self, signed: Sequence[LetGo]) -> None:
+        """Put these in the place of their entries, whose personal fields go too."""
+        await self.session.execute(
+            insert(AuditLetGo),
+            [
+                {"link": each.link, "leaf": each.leaf, "at": each.at, "signature": each.signature}
+                for each in signed
+            ],
+        )
+        of_them = select(AuditLink.entry_id).where(AuditLink.seq.in_([each.link for each in signed]))
+        for statement in (
+            delete(AuditPersonal).where(AuditPersonal.entry_id.in_(of_them)),
+            delete(AuditEntry).where(AuditEntry.id.in_(of_them)),
+        ):
+            await self.session.execute(statement.execution_options(synchronize_session=False))
 
     async def remove_checkpoints_until(self, stream: UUID, number: int) -> None:
         """Delete the checkpoints of a stream whose links are gone."""

@@ -23,10 +23,12 @@ from portico.audit.canonical import (
     plain,
 )
 from portico.audit.checkpoints import Checkpoint, CheckpointKey
+from portico.audit.keeping import is_signed_let_go, signed_let_go
 from portico.audit.repositories.raw import StoredEntry, lenient
 from portico.audit.repositories.reading import ChainReader, StoredLink
 from portico.audit.services.recording import record
-from portico.audit.types import PLATFORM, CheckpointKind, stream_name
+from portico.audit.trail_keys import TrailKeys
+from portico.audit.types import PLATFORM, CheckpointKind, LetGo, stream_name
 from portico.runtime import Runtime
 
 BATCH: Final = 1_000
@@ -68,12 +70,14 @@ class Export:
         """Yield the lines of an export that verifies by itself."""
         yield _line({"portico_audit_export": VERSION, "public_key": str(self._key.public)})
         async with self._runtime.reads() as session, lenient(session):
-            chain = ChainReader(session)
+            chain, keys = ChainReader(session), await TrailKeys.of(self._runtime, session)
             async for stream, first, last in self._stretches(chain):
                 previous, position = await self._hash_before(chain, stream, first), first - 1
                 async for link in _links(chain, stream, first, last):
                     if link.entry is not None:
                         yield _line(self._told(link, link.entry, stream, previous))
+                    elif link.let_go is not None and is_signed_let_go(keys.checkpoints, link.let_go):
+                        yield _line(self._told_let_go(link.let_go, link.hash, previous))
                     previous, position = link.hash, link.position
                 end = self._end(stream, first, position, previous)
                 yield _line({"checkpoint": str(end)})
@@ -142,6 +146,21 @@ class Export:
             told["personal"] = {"salt": plain(link.salt), "fields": link.personal}
             _unfold(told["personal"], "fields")
         return told
+
+    def _told_let_go(self, let_go: LetGo, hash_: bytes, previous: bytes) -> dict[str, Any]:
+        """Tell what stands for an entry, signed once more: by the key of this export."""
+        return {
+            "stream": stream_name(let_go.stream),
+            "position": let_go.position,
+            "link": let_go.link,
+            "previous": plain(previous),
+            "hash": plain(hash_),
+            "let_go": {
+                "at": let_go.at.isoformat(),
+                "leaf": plain(let_go.leaf),
+                "signature": plain(signed_let_go(self._key, let_go)),
+            },
+        }
 
     def _end(self, stream: UUID, first: int, position: int, hash_: bytes) -> Checkpoint:
         return self._key.sign(

@@ -7,7 +7,9 @@ transactions that were under way, and looked for until none of them is. What is 
 PostgreSQL somebody rolled back; on SQLite, where writers queue and a roll-back returns its numbers, it was deleted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -15,12 +17,13 @@ from uuid import UUID
 
 import structlog
 
-from portico.audit.canonical import HEAD_FIELDS, gaps_text, genesis, has_mac, head_mac, link_hash, state_mac
+from portico.audit.canonical import HEAD_FIELDS, gaps_text, genesis, head_mac, link_hash, state_mac
 from portico.audit.checkpoints import Checkpoint, CheckpointKey
 from portico.audit.repositories.chain import STATE_ROW, ChainRepository, NewLink
 from portico.audit.repositories.raw import StoredEntry, lenient
 from portico.audit.services.recording import record
 from portico.audit.settings import AuditSettings
+from portico.audit.trail_keys import TrailKeys
 from portico.audit.types import PLATFORM, CheckpointKind, Head, Lag, OpenGap, Outcome, SequencerState
 from portico.coordination.errors import LeaseTaken
 from portico.coordination.leases import Lease, Leases
@@ -33,9 +36,30 @@ log = structlog.get_logger("portico.audit")
 LEASE: Final = "audit.sequencer"
 BATCH: Final = 2_000
 MOST_DUE: Final = 200
+TRIES: Final = 50
+PAUSE_SECONDS: Final = 0.2
 GAP, FORGED = "audit.gap_found", "audit.forgery_found"
 
 type Ranges = tuple[tuple[int, int], ...]
+
+
+@asynccontextmanager
+async def chain_at_rest(runtime: Runtime) -> AsyncIterator[Lease]:
+    """Hold the sequencer's lease; waits for its turn, which is over within a second where not very much waits.
+
+    Raises:
+        LeaseTaken: it was at work all the time (409).
+    """
+    for _ in range(TRIES):
+        async with AsyncExitStack() as stack:
+            try:
+                lease = await stack.enter_async_context(runtime.get(Leases).hold(LEASE))
+            except LeaseTaken:
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            yield lease
+            return
+    raise LeaseTaken
 
 
 @dataclass(slots=True)
@@ -94,16 +118,19 @@ class Sequencer:
             state = before or SequencerState(unsigned_until=await chain.last_unsigned())
             found = await self._look(chain, state)
             heads = await chain.heads(_stream(entry) for entry in found.entries if entry.is_whole)
+            keys = await TrailKeys.of(self._runtime, session)
         if not found.entries and not found.lost and tuple(found.gaps) == state.gaps:
             return 0, False
         links, ends = self._linked(found.entries, heads, state.links)
-        after = self._signed_state(
+        forged = [entry for entry in found.entries if _is_forged(entry, state, keys)]
+        after = signed_state(
+            self._runtime.secret,
             replace(
                 state,
                 watermark=found.watermark,
                 links=state.links + len(links),
                 gaps=tuple(found.gaps),
-            )
+            ),
         )
         async with self._runtime.unit() as unit:
             lease.fence(unit)
@@ -113,7 +140,7 @@ class Sequencer:
             if links:
                 await chain.add_links(links)
                 await chain.put_heads(ends)
-            has_told = self._tell(found, state, unit)
+            has_told = self._tell(found, forged, unit)
         return len(found.entries), has_told or len(found.entries) >= BATCH
 
     async def _look(self, chain: ChainRepository, state: SequencerState) -> Found:
@@ -209,11 +236,7 @@ class Sequencer:
     def _signed_head(self, head: Head) -> Head:
         return signed_head(self._runtime.secret, head)
 
-    def _signed_state(self, state: SequencerState) -> SequencerState:
-        values = (STATE_ROW, state.watermark, state.links, state.unsigned_until, gaps_text(state.gaps))
-        return replace(state, mac=state_mac(self._runtime.secret, values))
-
-    def _tell(self, found: Found, state: SequencerState, unit: Unit) -> bool:
+    def _tell(self, found: Found, forged: Sequence[StoredEntry], unit: Unit) -> bool:
         """Write gaps and forgeries onto the trail itself, to be chained, shipped and seen; tell whether there are."""
         is_deletion = self._runtime.database.is_sqlite
         for first, last in found.lost:
@@ -223,22 +246,28 @@ class Sequencer:
             say("audit_gap", first=first, last=last, reason=reason)
             details = {"first": first, "last": last}
             record(self._runtime, unit, GAP, outcome=outcome, reason=reason, details=details)
-        forged = [entry for entry in found.entries if self._is_forged(entry, state)]
         for entry in forged:
             log.error("audit_forgery", entry=entry.id, seq=entry.seq)
             details = {"seq": entry.seq}
             record(self._runtime, unit, FORGED, outcome=Outcome.FAILED, details=details)
         return bool(found.lost or forged)
 
-    def _is_forged(self, entry: StoredEntry, state: SequencerState) -> bool:
-        if not entry.is_signed:
-            return bool(entry.seq > state.unsigned_until)
-        return not entry.is_whole or not has_mac(self._runtime.secret, entry.canonical or b"", entry.mac)
-
 
 def signed_head(secret: RootSecret, head: Head) -> Head:
     """Return a stream's end with its MAC."""
     return replace(head, mac=head_mac(secret, [getattr(head, name) for name in HEAD_FIELDS]))
+
+
+def signed_state(secret: RootSecret, state: SequencerState) -> SequencerState:
+    """Return the sequencer's state with its MAC."""
+    values = (STATE_ROW, state.watermark, state.links, state.unsigned_until, gaps_text(state.gaps))
+    return replace(state, mac=state_mac(secret, values))
+
+
+def _is_forged(entry: StoredEntry, state: SequencerState, keys: TrailKeys) -> bool:
+    if not entry.is_signed:
+        return bool(entry.seq > state.unsigned_until)
+    return not entry.is_whole or not keys.is_entry_mac(entry.canonical or b"", entry.mac, entry.seq)
 
 
 def _stream(entry: StoredEntry) -> UUID:

@@ -15,18 +15,19 @@ from portico.audit.canonical import (
     STATE_FIELDS,
     commitment_of,
     genesis,
-    has_mac,
     head_mac,
     link_hash,
     plain,
     read_gaps,
     state_mac,
 )
-from portico.audit.checkpoints import Checkpoint, CheckpointKey
+from portico.audit.checkpoints import Checkpoint
+from portico.audit.keeping import is_signed_let_go
 from portico.audit.repositories.raw import StoredEntry, lenient
 from portico.audit.repositories.reading import ChainReader, StoredLink
 from portico.audit.services.reading_checkpoints import read_checkpoint
 from portico.audit.services.recording import record
+from portico.audit.trail_keys import TrailKeys
 from portico.audit.types import PLATFORM, CheckpointKind, Fault, Outcome, SequencerState, Verdict
 from portico.core.crypto import same
 from portico.db.unit import DatabaseSession
@@ -52,7 +53,7 @@ async def verify_trail(
 ) -> Verdict:
     """Verify the whole trail, or one organization's; `known` are checkpoints that were kept elsewhere."""
     async with runtime.reads() as session, lenient(session):
-        verification = Verification(runtime, session, known)
+        verification = Verification(runtime, session, known, await TrailKeys.of(runtime, session))
         if organization_id is None:
             await verification.verify_everything()
         else:
@@ -81,10 +82,13 @@ def _id_text(fault: Fault) -> str | None:
 class Verification:
     """One verification; what it finds stands in `verdict`."""
 
-    def __init__(self, runtime: Runtime, session: DatabaseSession, known: Sequence[Checkpoint]) -> None:
+    def __init__(
+        self, runtime: Runtime, session: DatabaseSession, known: Sequence[Checkpoint], keys: TrailKeys
+    ) -> None:
         self.verdict = Verdict()
-        self._secret = runtime.secret
-        self._public = CheckpointKey(runtime.secret).public
+        self._secrets = (runtime.secret, *runtime.secret.accepted)
+        self._keys = keys
+        self._public = keys.checkpoints
         self._chain = ChainReader(session)
         self._known = known
         self._state = SequencerState()
@@ -128,7 +132,8 @@ class Verification:
         if row is None:
             return
         values = [getattr(row, name) for name in STATE_FIELDS]
-        if not _is_same(state_mac(self._secret, [plain(value) for value in values]), row.mac):
+        known = [plain(value) for value in values]
+        if not any(_is_same(state_mac(secret, known), row.mac) for secret in self._secrets):
             self._fault("the sequencer's own row was changed")
         try:
             gaps = read_gaps(row.gaps)
@@ -151,7 +156,7 @@ class Verification:
             return None
         self.verdict.streams += 1
         values = [getattr(head, name) for name in HEAD_FIELDS]
-        if not _is_same(head_mac(self._secret, values), head.mac):
+        if not any(_is_same(head_mac(secret, values), head.mac) for secret in self._secrets):
             self._fault("the end of the stream was changed", stream=stream)
         signed, anchor = await self._verify_checkpoints(stream, head)
         place = Place(0, genesis(stream))
@@ -236,14 +241,25 @@ class Verification:
         place.position = link.position
         previous, place.hash = place.hash, link.hash
         self.verdict.entries += 1
-        what = self._wrong_with(entry, digits)
-        if entry is not None and what is None and previous is not None:
-            expected = link_hash(previous, link.position, link.seq, entry.leaf)
+        what = self._wrong_with_link(link, digits)
+        leaf = entry.leaf if entry is not None else link.let_go.leaf if link.let_go is not None else b""
+        if what is None and previous is not None:
+            expected = link_hash(previous, link.position, link.seq, leaf)
             what = None if expected == link.hash else "its place in the chain was changed"
         if entry is not None and what is None:
             what = self._wrong_with_personal(entry, link.salt, link.personal)
         if what is not None:
             self._fault(what, entry=name, stream=stream, position=link.position)
+
+    def _wrong_with_link(self, link: StoredLink, digits: str | None) -> str | None:
+        """Say what is wrong with the entry of a link, or with what stands for it."""
+        if link.let_go is None:
+            return self._wrong_with(link.entry, digits)
+        if link.entry is not None:
+            return "the entry was let go, and is there again"
+        self.verdict.let_go += 1
+        is_ours = is_signed_let_go(self._public, link.let_go)
+        return None if is_ours else "the entry is gone, and what stands for it was not signed here"
 
     def _wrong_with(self, entry: StoredEntry | None, digits: str | None) -> str | None:
         """Say what is wrong with an entry by itself."""
@@ -260,7 +276,7 @@ class Verification:
             return "the entry cannot be read"
         if not entry.is_signed:
             return None if entry.seq <= self._state.unsigned_until and entry.mac is None else "carries no MAC"
-        if entry.canonical is None or not has_mac(self._secret, entry.canonical, entry.mac):
+        if entry.canonical is None or not self._keys.is_entry_mac(entry.canonical, entry.mac, entry.seq):
             return "the entry was changed"
         return None
 
@@ -301,6 +317,8 @@ class Verification:
             self._fault("personal fields that belong to no entry", entry=plain(entry_id))
         if (link := await self._chain.find_strange_link()) is not None:
             self._fault("a link of a stream without an end", entry=plain(link))
+        if (let_go := await self._chain.find_strange_let_go()) is not None:
+            self._fault(f"link {let_go} was let go, and there is none")
         if (checkpoint := await self._chain.find_strange_checkpoint()) is not None:
             self._fault(f"checkpoint {checkpoint} of a stream without an end")
         total, written = await self._chain.lengths()

@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from portico.audit.canonical import FIELDS, commitment_of, encode_document, entry_bytes, leaf_of, link_hash
 from portico.audit.checkpoints import Checkpoint, CheckpointReader, find_checkpoint
-from portico.audit.types import PLATFORM, CheckpointKind, Fault, Verdict
+from portico.audit.keeping import is_signed_let_go
+from portico.audit.types import PLATFORM, CheckpointKind, Fault, LetGo, Verdict
 
 KEYS = frozenset({"stream", "position", "link", "seq", "mac", "previous", "hash", "entry", "personal"})
+LET_GO_KEYS = frozenset({"stream", "position", "link", "previous", "hash", "let_go"})
 ENTRY_KEYS = frozenset({*FIELDS, "details_text", "changes_text"})
 
 
@@ -65,12 +68,32 @@ class _Reading:
             told["position"],
             *(bytes.fromhex(told[each]) for each in ("previous", "hash")),
         )
-        what = self._follows(stream, position, previous) or _wrong_with(told, stream, previous, hash_)
+        wrong_with = self._wrong_with_let_go if "let_go" in told else _wrong_with
+        what = self._follows(stream, position, previous) or wrong_with(told, stream, previous, hash_)
         if what is not None:
-            self.verdict.add(Fault(what, UUID(told["entry"]["id"]), stream, position))
+            id_ = UUID(told["entry"]["id"]) if "entry" in told else None
+            self.verdict.add(Fault(what, id_, stream, position))
         first = position if self._run is None else self._run.first
         self._run = _Run(stream, first, position, hash_)
         self.verdict.entries += 1
+
+    def _wrong_with_let_go(
+        self, told: dict[str, Any], stream: UUID, previous: bytes, hash_: bytes
+    ) -> str | None:
+        given = told["let_go"]
+        let_go = LetGo(
+            stream=stream,
+            position=told["position"],
+            link=told["link"],
+            at=datetime.fromisoformat(given["at"]),
+            leaf=bytes.fromhex(given["leaf"]),
+            signature=bytes.fromhex(given["signature"]),
+        )
+        self.verdict.let_go += 1
+        if told.keys() != LET_GO_KEYS or not is_signed_let_go(self._public, let_go):
+            return "the entry is gone, and what stands for it was not signed by this key"
+        is_linked = link_hash(previous, let_go.position, let_go.link, let_go.leaf) == hash_
+        return None if is_linked else "what stands for the entry was changed"
 
     def _follows(self, stream: UUID, position: int, previous: bytes) -> str | None:
         run = self._run

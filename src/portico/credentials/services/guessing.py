@@ -141,7 +141,7 @@ class Guessing:
         return f"known:{device_id}" if device_id else STRANGERS
 
     def _mac(self, account: bytes) -> bytes:
-        return self._runtime.secret.mac(MAC_KEY, account)
+        return self._runtime.lasting.mac(MAC_KEY, account)
 
 
 def _normal(identifier: str) -> bytes:

@@ -21,6 +21,7 @@ from portico.http.edge.hosts import HostPolicy
 from portico.http.edge.limits import RateLimits
 from portico.http.edge.origins import OriginPolicy
 from portico.http.errors import RequestTimedOut
+from portico.http.refusals import RefusalLog
 from portico.http.routing import RouteTable
 
 _CLOSED: Message = {"type": "websocket.close", "code": 1008, "reason": ""}
@@ -39,6 +40,7 @@ class Gear:
     forgery: ForgeryCheck
     headers: AnswerHeaders
     answers: Answers
+    refusals: RefusalLog | None
     access_line: AccessLine | None
     public_url: str
     device_cookie: str

@@ -31,6 +31,7 @@ from portico.http.edge.requests import (
 )
 from portico.http.errors import HostRefused, MethodNotAllowed, OriginRefused
 from portico.http.paths import is_health_path, is_program_path
+from portico.http.refusals import note_rejection
 from portico.http.routing import NOTHING, Found
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ class Exchange:
                 continue
             if isinstance(outcome, Rejection):
                 self._scope[REJECTION_KEY] = outcome
+                note_rejection(self._gear.refusals, outcome)
                 return None
             self._scope[PRINCIPAL_KEY] = self.principal = outcome
             self._who = str(outcome.id)

@@ -240,10 +240,10 @@ class Devices:
                 raise RateLimited("Too many codes were tried", retry_after=ceil(verdict.retry_after))
 
     def _hash_of(self, user_code: str) -> bytes:
-        return self._runtime.secret.mac(USER_CODE_KEY, user_code.encode())
+        return self._runtime.lasting.mac(USER_CODE_KEY, user_code.encode())
 
     def _seal_of(self, user_code: str, principal: Principal) -> str:
-        return b64encode(self._runtime.secret.mac(SEAL_KEY, user_code.encode() + principal.id.bytes))
+        return b64encode(self._runtime.lasting.mac(SEAL_KEY, user_code.encode() + principal.id.bytes))
 
 
 def _active(places: Sequence[Workplace], principal: Principal) -> Workplace:

@@ -15,4 +15,4 @@ def subject_of(runtime: Runtime, client: Client, user_id: UUID) -> str:
         return str(user_id)
     metadata = client.metadata
     sector = sector_of(metadata.redirect_uris, metadata.sector_identifier_uri, client.client_id)
-    return pairwise_subject(runtime.secret.key(PAIRWISE_KEY), sector, str(user_id))
+    return pairwise_subject(runtime.lasting.key(PAIRWISE_KEY), sector, str(user_id))

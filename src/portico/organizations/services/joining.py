@@ -97,4 +97,4 @@ class DomainJoining:
         )
 
     def _mac(self, organization_id: OrganizationId, address: str) -> bytes:
-        return self._runtime.secret.mac(MAC_PURPOSE, organization_id.bytes + address.encode())
+        return self._runtime.lasting.mac(MAC_PURPOSE, organization_id.bytes + address.encode())

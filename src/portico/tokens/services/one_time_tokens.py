@@ -9,7 +9,6 @@ from uuid import UUID
 from portico.audit.services import record
 from portico.audit.types import Outcome
 from portico.core import failpoints
-from portico.core.crypto import same
 from portico.core.ids import new_id
 from portico.db.unit import Unit
 from portico.runtime import Runtime
@@ -17,7 +16,15 @@ from portico.tokens.errors import CodeInvalid, TokenExpired, TokenInvalid, Token
 from portico.tokens.models import OneTimeToken
 from portico.tokens.repositories import OneTimeTokenRepository
 from portico.tokens.repositories.one_time_tokens import MAX_CANDIDATES, StoredToken
-from portico.tokens.secret_format import NotASecret, code_hash, new_code, new_secret, plain_code, secret_hash
+from portico.tokens.secret_format import (
+    NotASecret,
+    code_hash,
+    is_code_hash,
+    new_code,
+    new_secret,
+    plain_code,
+    secret_hash,
+)
 from portico.tokens.settings import TokensSettings
 from portico.tokens.types import IssuedToken, RedeemedToken, TokenPurpose
 
@@ -177,7 +184,7 @@ class OneTimeTokens:
         matching = [
             token_id
             for token_id, hashed in [*candidates, *padding]
-            if same(code_hash(self._runtime.secret, token_id, digits), hashed)
+            if is_code_hash(self._runtime.secret, token_id, digits, hashed)
         ]
         return matching[0] if matching else None
 

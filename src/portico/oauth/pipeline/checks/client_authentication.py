@@ -13,6 +13,7 @@ from portico.coordination.counters import Counters, parse_windows
 from portico.core.context import current_request
 from portico.core.crypto import digest, same
 from portico.core.errors import RateLimited
+from portico.http.refusals import RefusalKind, RefusalLog
 from portico.oauth.errors import OAuthRefusal
 from portico.oauth.pipeline.asks import Ask, Once
 from portico.oauth.protocol.jose import ASYMMETRIC, HMAC, STRONG, PublicJwk, SharedSecrets
@@ -251,6 +252,8 @@ CHALLENGE = 'Basic realm="portico", charset="UTF-8"'
 
 async def _failed(ask: Ask, client_id: str, log: str) -> OAuthRefusal | RateLimited:
     """Count the failure and return the refusal; with a challenge where the header was used (RFC 6749, section 5.2)."""
+    if (refusals := ask.runtime.find(RefusalLog)) is not None:
+        refusals.note(RefusalKind.CREDENTIAL, ErrorCode.INVALID_CLIENT.value, None)
     address = current_request().client_address or "-"
     counters = ask.runtime.get(Counters)
     verdict = await counters.hit(f"oauth.client:{client_id[:200]}:{address}", FAILURES)
