@@ -4,7 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import DDL, Column, ForeignKey, MetaData, Table, Uuid, func, insert, select, table, text
+from sqlalchemy import (
+    DDL,
+    Column,
+    ForeignKey,
+    MetaData,
+    Table,
+    Uuid,
+    column,
+    func,
+    insert,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, selectinload
 from starlette.requests import Request
@@ -66,6 +79,21 @@ async def test_rows_are_stamped_however_they_are_added(
 
     assert owners == [organization] * 8
     assert child.organization_id == organization
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+async def test_other_letters_lead_to_no_other_table(runtime: Runtime, organization: OrganizationId) -> None:
+    """To SQLite they are the same; to PostgreSQL there is no such table."""
+    loud = select(table("TEST_NOTEBOOKS", column("title")))
+    for each in (organization, await new_organization(runtime)):
+        async with runtime.unit(each) as unit:
+            unit.session.add(Notebook(title=str(each)))
+
+    async with runtime.reads(organization) as session:
+        assert (await session.scalars(loud)).all() == [str(organization)]
+    with pytest.raises(TenantMissing):
+        async with runtime.reads() as session:
+            await session.execute(loud)
 
 
 async def test_unit_of_no_organization_says_how_to_get_one(runtime: Runtime) -> None:
@@ -203,6 +231,7 @@ async def test_bare_connections_and_trips_are_refused(runtime: Runtime) -> None:
 
 def test_scoped_tables_hold_the_column_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "_models", dict(models._models))
+    monkeypatch.setattr(models, "_spellings", set(models._spellings))
     monkeypatch.setattr(models, "_pattern", models._pattern)
 
     class Elsewhere(DeclarativeBase):

@@ -19,6 +19,8 @@ PROBE = "portico_probed_window"
 """A table that does not exist: by it the wall is tried out at the start of a process."""
 
 _models: dict[str, type] = {PROBE: object}
+_spellings: set[str] = {PROBE}
+"""Their names in lower case: to SQLite all spellings are the same table."""
 _pattern = re.compile(PROBE)
 
 
@@ -59,6 +61,7 @@ def _register(model: type, table: Table) -> None:
     if COLUMN not in keys:
         table.append_constraint(UniqueConstraint(COLUMN, *keys))
     _models[table.name] = model
+    _spellings.add(table.name.lower())
     _pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, _models))})(?!\w)", re.IGNORECASE)
 
 
@@ -77,8 +80,8 @@ def within_organization(
 
 
 def is_tenant_table(name: object) -> bool:
-    """Tell whether a table of that name is scoped."""
-    return name in _models
+    """Tell whether a table of that name is scoped, in whatever letters it is written."""
+    return isinstance(name, str) and name.lower() in _spellings
 
 
 def tenant_models() -> dict[str, type]:
