@@ -173,7 +173,7 @@ def test_next_run_removes_what_is_left_when_the_keeper_is_killed_too() -> None:
     assert wait_until(lambda: not is_running(pid), 20)
     assert path.exists()
 
-    folders.Folder.create(f"empty-{os.getpid()}").remove()
+    folders.Folder.create(f"empty-{os.getpid()}", path.parent.parent).remove()
 
     assert not path.exists()
 
@@ -212,9 +212,26 @@ def test_databases_are_made_in_the_server_from_the_environment(monkeypatch: pyte
 
 def test_durable_postgres_waits_for_the_disk() -> None:
     with services.durable_postgres({"max_connections": "20"}) as server:
-        settings = [query(server.url, f"SHOW {name}") for name in (*server.volatile, "max_connections")]
+        names = ("fsync", "synchronous_commit", "full_page_writes", "max_connections")
+        settings = [query(server.url, f"SHOW {name}") for name in names]
 
         assert settings == ["on", "on", "on", "20"]
+        assert server.path.is_relative_to(folders.root())
+
+
+def test_postgres_that_does_not_wait_lies_in_memory_where_that_is_large_enough() -> None:
+    with services.Postgres() as server:
+        assert server.path.is_relative_to(folders.memory())
+
+
+@pytest.mark.parametrize(("needed_bytes", "is_taken"), [(2**80, False), (2**20, True)])
+def test_memory_that_is_too_small_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, needed_bytes: int, is_taken: bool
+) -> None:
+    monkeypatch.setattr(folders, "MEMORY", tmp_path)
+    monkeypatch.setattr(folders, "MEMORY_BYTES", needed_bytes)
+
+    assert folders.memory.__wrapped__().is_relative_to(tmp_path) is is_taken
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])

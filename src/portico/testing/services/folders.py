@@ -1,8 +1,9 @@
 """Where the servers keep their state, and who uses them.
 
 Everything lies below `$TMPDIR/portico-svc-<uid>/`: the unpacked binaries, and under `run/` a folder for each
-server. Whoever uses a server holds a shared lock on its folder's `users.lock`; its keeper (`keeper.py`) holds
-`keeper.lock`. A folder with neither belongs to a run that was killed, and the next run removes it.
+server; for one that does not wait for the disk below `/dev/shm` in the same way, where that is large enough. Whoever
+uses a server holds a shared lock on its folder's `users.lock`; its keeper (`keeper.py`) holds `keeper.lock`. A folder
+with neither belongs to a run that was killed, and the next run removes it.
 """
 
 import fcntl
@@ -18,6 +19,9 @@ from pathlib import Path
 from portico.testing.services.errors import ServiceError
 
 EVERYBODY = Path("/tmp")  # noqa: S108 -- only a parent: the folder in it is made, and checked, to be ours
+MEMORY = Path("/dev/shm")  # noqa: S108 -- as above
+MEMORY_BYTES = 2 * 2**30
+"""What it has to hold: a cluster with its log, and the databases of some test processes."""
 
 
 @cache
@@ -30,6 +34,24 @@ def root() -> Path:
     parent = Path(tempfile.gettempdir()).resolve()
     if os.geteuid() == 0 and not _others_may_enter(parent):
         parent = EVERYBODY  # PostgreSQL will run as nobody, who has to reach its files
+    return _ours(parent)
+
+
+@cache
+def memory() -> Path:
+    """Return the folder of state that nobody misses: in memory, or `root()` where that is too small.
+
+    A new database is a copy of some 600 files, for which a file system on a disk may take more than a second. Every
+    process of a session comes to the same answer, however much is free at the moment.
+
+    Raises:
+        ServiceError: somebody else owns a folder of that name.
+    """
+    is_large = os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).total >= MEMORY_BYTES
+    return _ours(MEMORY) if is_large else root()
+
+
+def _ours(parent: Path) -> Path:
     path = parent / f"portico-svc-{os.geteuid()}"
     path.mkdir(exist_ok=True)
     if path.is_symlink() or path.stat().st_uid != os.geteuid():
@@ -44,19 +66,14 @@ def _others_may_enter(path: Path) -> bool:
 
 
 @contextmanager
-def only_one(purpose: str) -> Iterator[None]:
-    """Let one process at a time do what the purpose names."""
-    lock = os.open(root() / f"{purpose}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+def only_one(purpose: str, place: Path | None = None) -> Iterator[None]:
+    """Let one process at a time do what the purpose names, of those that share the place, by default `root()`."""
+    lock = os.open((place or root()) / f"{purpose}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
         os.close(lock)
-
-
-def run_folder(name: str) -> Path:
-    """Return the path at which the server of that name keeps its state."""
-    return root() / "run" / name
 
 
 class Folder:
@@ -67,24 +84,24 @@ class Folder:
         self._lock: int | None = lock
 
     @classmethod
-    def create(cls, name: str) -> "Folder":
-        """Make the folder, empty, and clear away what killed runs have left."""
-        path = run_folder(name)
-        with only_one("folders"):
+    def create(cls, name: str, place: Path) -> "Folder":
+        """Make the folder, empty, in `root()` or `memory()`, and clear away what killed runs have left there."""
+        path = place / "run" / name
+        with only_one("folders", place):
             path.parent.mkdir(exist_ok=True)
             path.parent.chmod(0o755)
-            reap()
+            reap(path.parent)
             path.mkdir()
             path.chmod(0o755)
             return cls(path, _share(path))
 
     @classmethod
-    def join(cls, name: str) -> "Folder | None":
+    def join(cls, name: str, place: Path) -> "Folder | None":
         """Become one more user of a running server, or return None if there is none.
 
         Waits for the end of one that is just being stopped.
         """
-        path = run_folder(name)
+        path = place / "run" / name
         try:
             folder = cls(path, _share(path, create=False))
         except FileNotFoundError:
@@ -144,9 +161,9 @@ def _is_free(path: Path, kind: int = fcntl.LOCK_EX) -> bool:
     return True
 
 
-def reap() -> None:
+def reap(folder: Path) -> None:
     """Remove the folders of killed runs, and end a server that lost its keeper."""
-    for path in (root() / "run").iterdir():
+    for path in folder.iterdir():
         if _is_free(path / "users.lock") and not keeper_lives(path):
             _kill_orphan(path)
             shutil.rmtree(path, ignore_errors=True)

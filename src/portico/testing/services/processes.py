@@ -76,6 +76,7 @@ class Server(ABC):
     kind: ClassVar[str]
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     user: User | None = None
+    waits_for_disk: bool = True
 
     def __init__(self) -> None:
         self.folder: folders.Folder | None = None
@@ -100,6 +101,11 @@ class Server(ABC):
 
     def prepare(self, path: Path) -> None:  # noqa: B027 -- most need nothing
         """Make what the server needs before its first start."""
+
+    @property
+    def place(self) -> Path:
+        """Where its folder is made: in memory for one that does not wait for the disk."""
+        return folders.root() if self.waits_for_disk else folders.memory()
 
     @property
     def path(self) -> Path:
@@ -136,7 +142,7 @@ class Server(ABC):
             ServiceError: it ended, or does not answer in time.
         """
         if self.folder is None:
-            self.folder = folders.Folder.create(f"{self.kind}-{secrets.token_hex(6)}")
+            self.folder = folders.Folder.create(f"{self.kind}-{secrets.token_hex(6)}", self.place)
         if not (self.path / "data").exists():
             self._make_data()
         keeps_port = self.port != 0

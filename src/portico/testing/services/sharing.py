@@ -29,11 +29,11 @@ def shared[S: Server](kind: type[S]) -> S:
     server = kind()
     name = f"{kind.kind}-{hashlib.sha256(session().encode()).hexdigest()[:12]}"
     with folders.only_one(kind.kind):
-        server.folder = folders.Folder.join(name)
+        server.folder = folders.Folder.join(name, server.place)
         if server.folder is not None:
             server.port = int((server.path / "ready").read_text())
         else:
-            server.folder = folders.Folder.create(name)
+            server.folder = folders.Folder.create(name, server.place)
             server.start()
     _in_use.append(server.folder)
     return server
