@@ -73,6 +73,21 @@ def test_what_options_do_not_say_comes_from_a_file(migrated: Portico, folder: Pa
     assert (made["client_name"], made["contacts"]) == ("Acme", ["a@acme.example"])
 
 
+def test_an_application_of_before_pkce_is_let_in_as_it_is(migrated: Portico) -> None:
+    """It has a secret and checks a nonce (RFC 9700, section 2.1.1), and reads its claims in the ID token alone."""
+    to = ("--redirect-uri", "https://acme.example/callback", "--json")
+    made = facts_of(
+        migrated("client", "create", "Old", "--kind", "server", "--without-pkce", "--claims-in-id-token", *to)
+    )
+    usual = facts_of(migrated("client", "create", "New", "--kind", "server", *to))
+    public = migrated("client", "create", "Page", "--kind", "browser", "--without-pkce", *to)
+
+    assert (made["policy"]["requires_pkce"], made["policy"]["claims_in_id_token"]) == (False, True)
+    assert (usual["policy"]["requires_pkce"], usual["policy"]["claims_in_id_token"]) == (True, False)
+    assert public.status != 0
+    assert "always needs PKCE" in public.err
+
+
 def test_an_api_is_added_listed_and_removed(migrated: Portico) -> None:
     added = migrated(
         "resource",

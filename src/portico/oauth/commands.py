@@ -38,6 +38,14 @@ FOR = typer.Option(
     "--resource", help="An API that it may ask tokens for; several times. Without it every one."
 )
 TRUSTED = typer.Option("--trusted", help="The team's own: nobody is asked for consent.")
+WITHOUT_PKCE = typer.Option(
+    "--without-pkce",
+    help="Take its requests without PKCE: for an application with a secret that cannot do it and checks a nonce.",
+)
+CLAIMS_IN_ID_TOKEN = typer.Option(
+    "--claims-in-id-token",
+    help="Say name and address in the ID token too: for an application that asks nowhere else.",
+)
 ORGANIZATION = typer.Option(help="Whose own it is: an organization, by id.")
 AS_JSON = typer.Option("--json", help="Print JSON, for scripts.")
 FIND = typer.Option(help="Only clients whose name holds this, or whose id begins so.")
@@ -93,6 +101,8 @@ def create_client(
     metadata: Annotated[Path | None, METADATA] = None,
     resource: Annotated[list[str] | None, FOR] = None,
     trusted: Annotated[bool, TRUSTED] = False,
+    without_pkce: Annotated[bool, WITHOUT_PKCE] = False,
+    claims_in_id_token: Annotated[bool, CLAIMS_IN_ID_TOKEN] = False,
     organization: Annotated[UUID | None, ORGANIZATION] = None,
     as_json: Annotated[bool, AS_JSON] = False,
 ) -> None:
@@ -105,9 +115,13 @@ def create_client(
         "scope": " ".join(scope) if scope else None,
         "jwks_uri": jwks_uri,
     }
-    policy: dict[str, Any] = {"is_trusted": True} if trusted else {}
-    if resource:
-        policy["resources"] = resource
+    decided: dict[str, Any] = {
+        "is_trusted": trusted or None,
+        "requires_pkce": False if without_pkce else None,
+        "claims_in_id_token": claims_in_id_token or None,
+        "resources": resource or None,
+    }
+    policy = {name: value for name, value in decided.items() if value is not None}
     given = {name: value for name, value in members.items() if value is not None}
     made = context.obj.run(lambda runtime: _created(runtime, given, policy, kind, organization))
     _print_client(made, as_json=as_json)

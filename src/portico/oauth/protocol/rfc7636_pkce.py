@@ -28,7 +28,7 @@ def read_challenge(challenge: str | None, method: str | None, *, is_required: bo
     if challenge is None and method is None and not is_required:
         return None
     if challenge is None:
-        raise Refused(ErrorCode.INVALID_REQUEST, "code_challenge is required")
+        raise Refused(ErrorCode.INVALID_REQUEST, "code_challenge is required: PKCE with S256")
     if method not in METHODS:
         raise Refused(ErrorCode.INVALID_REQUEST, "code_challenge_method must be S256")
     if not _is_challenge(challenge):
