@@ -213,3 +213,18 @@ class TestDisconnecting:
 
         actions = {entry["action"] for entry in trail.json()["data"]}
         assert {"oauth.consent.given", "oauth.consent.withdrawn", "oauth.grant.ended"} <= actions
+
+
+async def test_no_application_disconnects_another(house: House, eva: str) -> None:
+    """Disconnecting is the person's own: no scope stands for it, and no token of a client does it."""
+    victim, client = await house.client(), await house.client()
+    await house.tokens(victim, eva, scope="openid")
+    own_api = "http://localhost:8000/api/v1"
+
+    asked = await house.authorize(client, eva, resource=own_api, scope="oauth:self:revoke")
+    token = (await house.tokens(client, eva, resource=own_api, scope="oauth:self:read"))["access_token"]
+    refused = await house.http.delete(f"{API}/{victim.key}", headers={"Authorization": f"Bearer {token}"})
+
+    assert asked["error"] == "invalid_scope"
+    assert refused.status_code == 403
+    assert len(await listed(house, eva)) == 2

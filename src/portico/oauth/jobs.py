@@ -5,7 +5,7 @@ from uuid import UUID
 
 from portico.messaging import Backoff, JobRefused, JobRun, RetryLater, Schedule, job
 from portico.oauth.services.back_channel import NotTold, tell_client
-from portico.oauth.services.housekeeping import forget_what_is_over
+from portico.oauth.services.housekeeping import end_outlived_grants, forget_what_is_over
 from portico.oauth.services.unused_clients import remove_unused_clients
 
 HOURLY = timedelta(hours=1)
@@ -20,7 +20,8 @@ async def remove_unused(run: JobRun) -> None:
 
 @job("oauth.sweep")
 async def sweep(run: JobRun) -> None:
-    """Forget what is over."""
+    """End what has outlived its session, and forget what is over."""
+    await end_outlived_grants(run.runtime)
     await forget_what_is_over(run.runtime)
 
 

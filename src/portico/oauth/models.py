@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -83,6 +84,9 @@ class OAuthClientSecret(Identified, NamedTable):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+_TO_EXPIRE = text("expires_at IS NOT NULL AND ended_at IS NULL")
+
+
 class OAuthGrant(Identified, NamedTable):
     """One authorization: who let which client do what. Tokens are good as long as it is.
 
@@ -94,6 +98,12 @@ class OAuthGrant(Identified, NamedTable):
     __table_args__ = (
         Index("ix_portico_oauth_grants_user_id", "user_id", "client_key"),
         Index("ix_portico_oauth_grants_client_key", "client_key", "created_at"),
+        Index(
+            "ix_portico_oauth_grants_expires_at",
+            "expires_at",
+            sqlite_where=_TO_EXPIRE,
+            postgresql_where=_TO_EXPIRE,
+        ),
     )
 
     client_key: Mapped[UUID] = mapped_column(Uuid, ForeignKey("portico_oauth_clients.id", ondelete="CASCADE"))
@@ -121,6 +131,9 @@ class OAuthGrant(Identified, NamedTable):
     challenge: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it is over by itself: what somebody signed in for without `offline_access` is not good for longer than he
+    can stay signed in."""
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     ended_reason: Mapped[GrantEnd | None] = mapped_column(EnumText(GrantEnd))
 

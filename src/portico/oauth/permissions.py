@@ -24,7 +24,7 @@ class OAuthPermission(Permission):
     def interactive(cls) -> AbstractSet[Permission]:
         """Return what only the person himself may do.
 
-        Nobody connects an application in another's name; neither a stolen key nor an impersonator makes a client whose
-        secret outlives them.
+        Nobody connects or disconnects an application in another's name, and no application another one; neither a
+        stolen key nor an impersonator makes a client whose secret outlives them.
         """
-        return frozenset({cls.SELF_AUTHORIZE, cls.CLIENT_MANAGE})
+        return frozenset({cls.SELF_AUTHORIZE, cls.SELF_REVOKE, cls.CLIENT_MANAGE})

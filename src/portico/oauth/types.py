@@ -83,7 +83,7 @@ class GrantEnd(StrEnum):
     CLIENT_DISABLED = "client_disabled"
     PERSON_DISABLED = "person_disabled"
     MEMBERSHIP_ENDED = "membership_ended"
-    EXPIRED = "expired"
+    SESSION_EXPIRED = "session_expired"
 
 
 class DeviceState(StrEnum):

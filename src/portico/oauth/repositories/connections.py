@@ -41,6 +41,7 @@ class ConnectionRepository(Repository[OAuthGrant]):
         is_fetched = or_(
             grant.code_hash.is_(None), grant.code_spent_at.is_not(None), grant.code_expires_at > now
         )
+        is_going_on = or_(grant.expires_at.is_(None), grant.expires_at > now)
         place = (OAuthClient.id, grant.organization_id, Organization.name, grant.scope, grant.resources)
         query = (
             select(
@@ -53,7 +54,7 @@ class ConnectionRepository(Repository[OAuthGrant]):
             )
             .join(OAuthClient, OAuthClient.id == grant.client_key)
             .outerjoin(Organization, Organization.id == grant.organization_id)
-            .where(grant.user_id == user_id, grant.ended_at.is_(None), is_fetched)
+            .where(grant.user_id == user_id, grant.ended_at.is_(None), is_fetched, is_going_on)
             .group_by(*place, OAuthClient.client_id, OAuthClient.source, OAuthClient.registered)
         )
         if client_key is not None:

@@ -41,6 +41,7 @@ FACTS = (
     _GRANT.c.x5t,
     _GRANT.c.redirect_uri,
     _GRANT.c.challenge,
+    _GRANT.c.expires_at,
     _GRANT.c.ended_at,
 )
 
@@ -63,7 +64,12 @@ class FoundGrant:
     sender: SenderKey
     redirect_uri: str | None
     challenge: str | None
+    expires_at: datetime | None
     ended_at: datetime | None
+
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether it has outlived the session for which it was given."""
+        return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,18 +176,23 @@ class GrantRepository(Repository[OAuthGrant]):
         row = (await connection.execute(_HELD, {"grant_id": grant_id})).one_or_none()
         return found_grant(row) if row else None
 
-    async def hold_person(self, user_id: UUID, session_id: UUID | None) -> bool:
-        """Keep a person, and the session in which he acts, from being ended until this transaction is over.
+    async def hold_person(self, user_id: UUID) -> bool:
+        """Keep a person from being ended until this transaction is over; False if he has been.
 
-        Whoever ends either lists grants only then, and finds what is written now. False if one of them has ended.
+        Whoever ends him lists his grants only then, and finds what is written now.
         """
         person = select(_USER.c.id).where(_USER.c.id == user_id, _IS_ACTIVE).with_for_update(read=True)
-        if (await self.session.execute(person)).first() is None:
-            return False
-        if session_id is None:
-            return True
-        session = select(_SESSION.c.id).where(_SESSION.c.id == session_id, _SESSION.c.ended_at.is_(None))
-        return (await self.session.execute(session.with_for_update(read=True))).first() is not None
+        return (await self.session.execute(person)).first() is not None
+
+    async def hold_session(self, session_id: UUID) -> datetime | None:
+        """Keep a session from being ended likewise; return when it is over at the latest, None if it has ended."""
+        session = (
+            select(_SESSION.c.absolute_expires_at)
+            .where(_SESSION.c.id == session_id, _SESSION.c.ended_at.is_(None))
+            .with_for_update(read=True)
+        )
+        end: datetime | None = await self.session.scalar(session)
+        return end
 
     async def lock_person(self, user_id: UUID) -> None:
         """Let nobody be given a grant in this person's name until the transaction is over."""
@@ -239,6 +250,11 @@ class GrantRepository(Repository[OAuthGrant]):
         """Return living grants that were given in these sessions and end with them."""
         return await self.list_living(_GRANT.c.session_id.in_(session_ids), _GRANT.c.is_offline.is_(False))
 
+    async def list_outlived(self, now: datetime, limit: int) -> list[UUID]:
+        """Return living grants whose session is over by its age."""
+        query = select(_GRANT.c.id).where(_GRANT.c.ended_at.is_(None), _GRANT.c.expires_at <= now)
+        return list((await self.session.scalars(query.order_by(_GRANT.c.id).limit(limit))).all())
+
     async def list_in_organization(self, organization_id: UUID, user_id: UUID) -> list[UUID]:
         """Return a person's living grants that work in an organization."""
         return await self.list_living(
@@ -284,5 +300,6 @@ def found_grant(row: Any) -> FoundGrant:
         sender=SenderKey(jkt=row.jkt, x5t=row.x5t),
         redirect_uri=row.redirect_uri,
         challenge=row.challenge,
+        expires_at=row.expires_at,
         ended_at=row.ended_at,
     )

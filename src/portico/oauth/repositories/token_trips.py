@@ -50,6 +50,7 @@ _CHALLENGE: ColumnElement[str] = bindparam("verified", type_=String())
 _KEPT = and_(
     _GRANT.c.client_key == _CLIENT,
     WORKS,
+    or_(_GRANT.c.expires_at.is_(None), _GRANT.c.expires_at > _NOW),
     _GRANT.c.jkt.is_(None),
     _GRANT.c.x5t.is_(None),
 )

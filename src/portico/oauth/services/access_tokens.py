@@ -35,7 +35,7 @@ class TokenFacts:
     context: Mapping[str, Any] = field(default_factory=dict)
     sender: SenderKey = field(default_factory=SenderKey)
     expires_by: int | None = None
-    """When it ends at the latest, in seconds since 1970: with the token that it was exchanged for."""
+    """When it ends at the latest, in seconds since 1970: with the token that it was exchanged for, or the session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

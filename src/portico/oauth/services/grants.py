@@ -49,6 +49,7 @@ class NewGrant:
     sender: SenderKey = field(default_factory=SenderKey)
     redirect_uri: str | None = None
     challenge: str | None = None
+    expires_at: datetime | None = None
 
 
 class Grants:
@@ -58,16 +59,23 @@ class Grants:
         self._runtime = runtime
         self._unit = unit
 
-    async def hold_person(self, user_id: UUID, session_id: UUID | None = None) -> None:
+    async def hold_person(self, user_id: UUID, session_id: UUID | None = None) -> datetime | None:
         """Keep a person and his session as they are until the commit, after his organization and before all else.
 
-        Whoever switches him off or signs him out waits, and ends what is given now; or he was first.
+        Whoever switches him off or signs him out waits, and ends what is given now; or he was first. Return when the
+        session is over at the latest.
 
         Raises:
             Refused: access_denied.
         """
-        if not await GrantRepository(self._unit.session).hold_person(user_id, session_id):
+        grants, end = GrantRepository(self._unit.session), None
+        is_there = await grants.hold_person(user_id)
+        if is_there and session_id is not None:
+            end = await grants.hold_session(session_id)
+            is_there = end is not None
+        if not is_there:
             raise Refused(ErrorCode.ACCESS_DENIED, "the person is not signed in any more")
+        return end
 
     async def give(self, new: NewGrant, *, code: str | None = None) -> GrantId:
         """Write a grant, with its authorization code if one is to fetch it; on the trail; `GrantGiven` leaves.
@@ -166,6 +174,13 @@ class Grants:
             found = await GrantRepository(self._unit.session).list_of_sessions(session_ids)
             return await self.end(found, reason)
 
+    async def end_outlived(self, limit: int) -> list[UUID]:
+        """End up to `limit` grants that were good for as long as somebody can stay signed in, and no longer."""
+        async with self._unit:
+            now = self._runtime.clock.now()
+            found = await GrantRepository(self._unit.session).list_outlived(now, limit)
+            return await self.end(found, GrantEnd.SESSION_EXPIRED)
+
     async def end_in_organization(self, organization_id: UUID, user_id: UUID, reason: GrantEnd) -> list[UUID]:
         """End what acts for a person in an organization."""
         async with self._unit:
@@ -241,6 +256,7 @@ def _row(new: NewGrant, grant_id: UUID, now: datetime) -> dict[str, Any]:
         "challenge": new.challenge,
         "created_at": now,
         "last_used_at": None,
+        "expires_at": new.expires_at,
         "ended_at": None,
         "ended_reason": None,
     }

@@ -11,6 +11,7 @@ from portico.oauth.repositories import (
 )
 from portico.oauth.repositories.devices import DeviceRepository
 from portico.oauth.repositories.tokens import OpaqueTokenRepository
+from portico.oauth.services.grants import Grants
 from portico.oauth.settings import OAuthSettings
 from portico.runtime import Runtime
 
@@ -22,6 +23,13 @@ LONGEST_TOKEN = timedelta(hours=24)
 """A grant without refresh tokens is nothing any more when the last access token of it is over."""
 
 type Remove = Callable[[DatabaseSession, datetime, int], Awaitable[int]]
+
+
+async def end_outlived_grants(runtime: Runtime) -> None:
+    """Put on the trail which grants are over because nobody can be signed in any more who gave them."""
+    went = AT_ONCE
+    while went == AT_ONCE:
+        went = len(await Grants(runtime, runtime.unit()).end_outlived(AT_ONCE))
 
 
 async def forget_what_is_over(runtime: Runtime) -> int:

@@ -3,6 +3,8 @@
 What a person has to answer first (sign in, consent) makes the request wait; it passes all checks again when it goes on.
 """
 
+from datetime import datetime
+
 from portico.audit.services import record
 from portico.audit.types import Outcome
 from portico.http.authentication import Principal
@@ -161,20 +163,20 @@ class Authorizing:
             return ConsentNeeded(ticket or await self._waiting.park(ask))
         await self._prepare(ask)
         async with ask.unit:
-            await self._confirm(ask, principal, place)
+            until = await self._confirm(ask, principal, place)
             await self._confirm_consent(ask, principal, place)
             if ticket is not None:
                 await self._waiting.spend(ask, ticket)
-            return await self._answered(ask, principal, place)
+            return await self._answered(ask, principal, place, until)
 
     async def _approved(self, ask: Ask, ticket: str, principal: Principal, place: Workplace) -> Answer:
         await self._prepare(ask)
         async with ask.unit:
-            await self._confirm(ask, principal, place)
+            until = await self._confirm(ask, principal, place)
             await self._waiting.spend(ask, ticket)
             consents = Consents(self._runtime, ask.unit)
             await consents.give(principal, _wish(ask), place.organization_id)
-            return await self._answered(ask, principal, place)
+            return await self._answered(ask, principal, place, until)
 
     async def _sign_in_needed(self, ask: Ask, ticket: str | None) -> SignInNeeded:
         return SignInNeeded(
@@ -200,10 +202,11 @@ class Authorizing:
             raise Refused(ErrorCode.ACCESS_DENIED, "the organization does not let the application in")
         return active
 
-    async def _confirm(self, ask: Ask, principal: Principal, place: Workplace) -> None:
+    async def _confirm(self, ask: Ask, principal: Principal, place: Workplace) -> datetime | None:
+        """Keep all on which the grant stands as it is; return when the person is signed in no more at the latest."""
         places = Workplaces(self._runtime)
         await places.confirm(ask.unit, principal, ask.client, place.organization_id)
-        await Grants(self._runtime, ask.unit).hold_person(principal.id, principal.session_id)
+        return await Grants(self._runtime, ask.unit).hold_person(principal.id, principal.session_id)
 
     async def _confirm_consent(self, ask: Ask, principal: Principal, place: Workplace) -> None:
         """Make sure inside the open transaction that the person need not be asked; he is held, and takes nothing back.
@@ -220,13 +223,15 @@ class Authorizing:
         if ask.wants_openid:
             await ensure_keys(self._runtime, [purpose_of(ask.client)])
 
-    async def _answered(self, ask: Ask, principal: Principal, place: Workplace) -> Answer:
+    async def _answered(
+        self, ask: Ask, principal: Principal, place: Workplace, until: datetime | None
+    ) -> Answer:
         """Write the grant with its code in the open transaction, and return what goes back."""
         if ask.pushed_id is not None:
             requests = RequestRepository(ask.unit.session)
             if not await requests.spend(ask.pushed_id, ask.now):
                 raise Refused(ErrorCode.INVALID_REQUEST_URI, "request_uri is good no more")
-        code = CODES.make(self._runtime.entropy)
+        code, is_offline = CODES.make(self._runtime.entropy), "offline_access" in ask.scopes
         new = NewGrant(
             client=ask.client,
             kind=GrantType.AUTHORIZATION_CODE,
@@ -234,13 +239,14 @@ class Authorizing:
             user_id=principal.id,
             organization_id=place.organization_id,
             session_id=principal.session_id,
-            is_offline="offline_access" in ask.scopes,
+            is_offline=is_offline,
             resources=ask.resource_ids,
             details=ask.details,
             context=context_of(ask, principal),
             sender=ask.sender,
             redirect_uri=ask.redirect_uri if ask.names_redirect else None,
             challenge=ask.challenge,
+            expires_at=until if ask.wants_openid and not is_offline else None,
         )
         await Grants(self._runtime, ask.unit).give(new, code=code)
         return answer(ask, {"code": code})

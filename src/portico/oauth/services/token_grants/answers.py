@@ -128,6 +128,7 @@ async def answered(
             details=left.details,
             context=context,
             sender=sender,
+            expires_by=int(grant.expires_at.timestamp()) if grant.expires_at is not None else None,
         ),
     )
     id_token = None

@@ -24,7 +24,8 @@ async def refresh(ask: Ask) -> TokenAnswer:
 
     Raises:
         Refused: invalid_grant, and what `narrowed` refuses.
-        KeptRefusal: the token was rotated away before; everything of its grant is ended (row 1.17).
+        KeptRefusal: the token was rotated away before (row 1.17), or the session for which it was given is over;
+            everything of its grant is ended.
     """
     token = ask.given.one("refresh_token")
     if token is None:
@@ -75,6 +76,9 @@ async def _grant_of(ask: Ask, grant_id: UUID | None) -> FoundGrant:
         grant = await GrantRepository(ask.unit.session).find_working(grant_id)
     if grant is None or grant.client_key != ask.client.key:
         raise Refused(ErrorCode.INVALID_GRANT, "the refresh token is not good")
+    if grant.is_over(ask.now):
+        await Grants(ask.runtime, ask.unit).end([grant.id], GrantEnd.SESSION_EXPIRED)
+        raise KeptRefusal(ErrorCode.INVALID_GRANT, "the person is signed in no more")
     if ask.client.is_public:
         check_sender(ask, grant.sender)
     return grant

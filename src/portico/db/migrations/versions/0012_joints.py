@@ -1,0 +1,32 @@
+"""What joins sessions, grants, organizations and jobs: how long a grant is good by itself.
+
+Revision: 0012, after 0011
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0012"
+down_revision: str | None = "0010"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Go up."""
+    op.add_column("portico_oauth_grants", sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_portico_oauth_grants_expires_at",
+        "portico_oauth_grants",
+        ["expires_at"],
+        sqlite_where=sa.text("expires_at IS NOT NULL AND ended_at IS NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL AND ended_at IS NULL"),
+    )
+
+
+def downgrade() -> None:
+    """Go down."""
+    op.drop_index("ix_portico_oauth_grants_expires_at", table_name="portico_oauth_grants")
+    op.drop_column("portico_oauth_grants", "expires_at")
