@@ -117,6 +117,22 @@ async def test_members(
     await bob.open(home_of(acme), 404)
 
 
+async def test_an_invitation_leads_into_the_teams_that_are_ticked(
+    ada: Window, bob: Window, acme: TestOrganization
+) -> None:
+    team = (await ada.post(home_of(acme, "/teams"), name="Mechanics")).rpartition("/")[2]
+    path = home_of(acme, "/invitations")
+    assert f'name="team_{team}"' in await ada.open(path)
+
+    await ada.post(path, 404, email="x@example.org", role="viewer", team_nonsense=1)
+    await ada.post(path, 404, email="x@example.org", role="viewer", **{f"team_{acme.id}": 1})
+    await ada.post(path, 422, email="x@example.org", role="viewer", teams=team)
+    await ada.post(path, email="bob@example.org", role="viewer", **{f"team_{team}": 1})
+
+    assert "Mechanics" in (await ada.open(path)).partition('id="invitations"')[2]
+    assert "Mechanics" in await bob.open("/invitations")
+
+
 async def test_plain_member_sees_no_forms(
     ada: Window, bob: Window, acme: TestOrganization, organizations: TestOrganizations
 ) -> None:

@@ -102,6 +102,8 @@ class Invitation(Identified, NamedTable):
     address: Mapped[str] = mapped_column(String(320))
     """The normal form, by which it is compared."""
     roles: Mapped[list[Any]] = mapped_column(JsonDocument)
+    teams: Mapped[list[Any] | None] = mapped_column(JsonDocument, default=list)
+    """Ids of the teams into which he is put besides."""
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     invited_by: Mapped[UUID | None] = mapped_column(Uuid)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -43,6 +43,7 @@ async def export_invitations(user_id: UserId, session: AsyncSession) -> list[dic
             "organization": name,
             "email": row.email,
             "roles": list(row.roles),
+            "teams": list(row.teams or ()),
             "sent_at": row.sent_at.isoformat(),
             "expires_at": row.expires_at.isoformat(),
             "accepted_at": row.accepted_at.isoformat() if row.accepted_at else None,

@@ -140,6 +140,7 @@ class InvitationFacts:
     email: str
     address: str
     roles: tuple[str, ...]
+    teams: tuple[UUID, ...]
     invited_by: UUID | None
     created_at: datetime
     sent_at: datetime
@@ -159,6 +160,7 @@ class OfferedMembership:
     inviter: str | None
     """Who invites, by name; None where it is no person, or nobody any more."""
     role_titles: tuple[str, ...] = ()
+    team_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

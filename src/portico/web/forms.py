@@ -85,6 +85,11 @@ class Form:
             raise Invalid(errors=[FieldFault("extra_forbidden", NOT_VALID, name) for name in strange])
         return self
 
+    def without(self, *, boxes: str) -> Self:
+        """Return the rest of a form, which is read like any other, beside its boxes."""
+        rest = {name: value for name, value in self.values.items() if not name.startswith(boxes)}
+        return replace(self, values=rest)
+
     def refused(self, refusal: PorticoError) -> Self:
         """Return the form as it is shown again."""
         return replace(self, refusal=refusal)

@@ -32,9 +32,16 @@ class Groups:
         return group.id
 
     async def add_member(
-        self, organization_id: OrganizationId, group_id: UUID, principal_id: PrincipalId, *, actor: Principal
+        self,
+        organization_id: OrganizationId,
+        group_id: UUID,
+        principal_id: PrincipalId,
+        *,
+        actor: Principal | None,
     ) -> bool:
         """Put a member of the organization into a group; False if he is in it already.
+
+        Without an `actor` nobody is measured: who comes by an invitation was, together with its roles.
 
         Raises:
             GroupNotFound: none of this organization's (404).
@@ -79,13 +86,15 @@ class Groups:
         await self._runtime.get(RevocationLog).append(self._unit, [f"tenant:{organization_id}"])
 
     async def _ruled(
-        self, organization_id: OrganizationId, group_id: UUID, actor: Principal
+        self, organization_id: OrganizationId, group_id: UUID, actor: Principal | None
     ) -> GroupRepository:
-        """Lock, find, and refuse who lacks what the group holds."""
+        """Lock, find, and refuse an actor who lacks what the group holds."""
         await Tenants(self._runtime, self._unit).lock(organization_id)
         groups = GroupRepository(self._unit.session)
         if await groups.find(organization_id, group_id) is None:
             raise GroupNotFound
+        if actor is None:
+            return groups
         held = await TenantGrantRepository(self._unit.session).list_of(organization_id, [group_id])
         permissions = await TenantGrants(self._runtime, self._unit).permissions_of(
             organization_id, [name_of(grant) for grant in held]

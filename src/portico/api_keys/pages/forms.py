@@ -90,7 +90,7 @@ def scopes_in(form: Form) -> list[str]:
 
 def without_scopes(form: Form) -> Form:
     """Return the rest of the form, which is read like any other."""
-    return Form({name: value for name, value in form.values.items() if not name.startswith(SCOPE)})
+    return form.without(boxes=SCOPE)
 
 
 def new_key(page: AccountPage, wish: PageNewKey, form: Form, organization_id: UUID | None = None) -> NewKey:

@@ -12,18 +12,23 @@ from portico.core.errors import PorticoError
 from portico.http.access import requires
 from portico.http.markers import limited, without_idempotency
 from portico.http.schemas import RequestModel
+from portico.organizations.errors import TeamNotFound
 from portico.organizations.organization_pages import HOME, OrganizationPage
 from portico.organizations.permissions import OrganizationPermission
-from portico.organizations.schemas.invitations import MEMBER, InvitationListQuery, InviteRequest
+from portico.organizations.schemas import TeamListQuery
+from portico.organizations.schemas.invitations import MEMBER, InvitationListQuery
+from portico.organizations.services import Teams
 from portico.organizations.services.invitations import Invitations, NewInvitation
 from portico.organizations.types import OrganizationFacts
 from portico.users.addresses import parse_address
 from portico.users.types import Account
-from portico.web.forms import FormDep
+from portico.web.forms import BoxesDep, Form, FormDep
 from portico.web.translations import mark
 
 MOST_SHOWN = 100
 REST = "/invitations"
+TEAM = "team_"
+"""Before the name of a box that stands for a team."""
 
 router = APIRouter(
     prefix=HOME + "/{organization_id}" + REST,
@@ -53,10 +58,13 @@ class InvitationsPage(OrganizationPage):
     tab = REST
 
     async def content(self, account: Account, organization: OrganizationFacts) -> Mapping[str, Any]:
-        """Return the invitations, and the role that is offered at first."""
+        """Return the invitations, the role that is offered at first, and the teams that can be."""
         query = InvitationListQuery(page_size=MOST_SHOWN)
         page = await self.invitations.list_invitations(self.organization_id, query)
-        return {"invitations": page.data, "first_role": MEMBER}
+        found = await Teams(self.runtime, self.runtime.unit()).list_teams(
+            self.organization_id, TeamListQuery(page_size=MOST_SHOWN)
+        )
+        return {"invitations": page.data, "first_role": MEMBER, "teams": found.data}
 
     @property
     def invitations(self) -> Invitations:
@@ -74,12 +82,11 @@ async def show_invitations(page: InvitationsPageDep) -> Response:
 
 
 @router.post("", dependencies=[Depends(limited("sign_in"))])
-async def invite(page: InvitationsPageDep, form: FormDep) -> Response:
+async def invite(page: InvitationsPageDep, form: BoxesDep) -> Response:
     """Mail an invitation."""
     try:
-        typed = form.parse(PageInvite)
-        wish = InviteRequest(email=typed.email, roles=[typed.role])
-        new = NewInvitation(email=parse_address(wish.email), roles=wish.roles)
+        typed = form.without(boxes=TEAM).parse(PageInvite)
+        new = NewInvitation(email=parse_address(typed.email), roles=[typed.role], teams=_teams_in(form))
         await page.invitations.invite(page.organization_id, new, actor=page.principal)
     except PorticoError as refusal:
         return await page.refused(form, refusal)
@@ -106,3 +113,10 @@ async def revoke(page: InvitationsPageDep, form: FormDep) -> Response:
     except PorticoError as refusal:
         return await page.refused(form, refusal)
     return page.done(page.path(REST), mark("The invitation is withdrawn."))
+
+
+def _teams_in(form: Form) -> list[UUID]:
+    try:
+        return [UUID(team_id) for team_id in form.checked(TEAM)]
+    except ValueError:
+        raise TeamNotFound from None

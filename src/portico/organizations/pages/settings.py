@@ -200,8 +200,7 @@ async def delete(page: SettingsPageDep, form: FormDep) -> Response:
 
 def _rules_in(form: Form, known: SignInRules) -> dict[str, Any]:
     """Return the rules of a form; what only the API can ask for is kept where the form says nothing else."""
-    rest = {name: value for name, value in form.values.items() if not name.startswith(METHOD)}
-    typed = Form(rest).parse(PageRules)
+    typed = form.without(boxes=METHOD).parse(PageRules)
     return {
         "min_aal": max(2, known.min_aal) if typed.second_factor else 1,
         "methods": form.checked(METHOD),

@@ -71,6 +71,13 @@ class TeamRepository(Repository[Team]):
         found: Sequence[Any] = (await self.session.execute(query)).all()
         return {team_id: int(count) for team_id, count in found}
 
+    async def list_some(self, organization_id: UUID, team_ids: Collection[UUID]) -> Sequence[Team]:
+        """Return those of the teams that are this organization's, sorted by slug."""
+        if not team_ids:
+            return ()
+        query = select(Team).where(Team.organization_id == organization_id, Team.id.in_(team_ids))
+        return (await self.session.scalars(query.order_by(Team.slug))).all()
+
     async def list_of_member(self, organization_id: UUID, user_id: UUID) -> Sequence[Team]:
         """Return the teams of an organization to which a person belongs."""
         query = (

@@ -27,6 +27,7 @@ from portico.organizations.errors import (
     InvitationOver,
     InvitationsLimited,
     InvitationVoid,
+    TeamNotFound,
     TooManyInvitations,
 )
 from portico.organizations.permissions import OrganizationPermission
@@ -77,6 +78,7 @@ async def list_invitations(
     responses=describes(
         *OF_ORGANIZATION,
         RoleNotFound,
+        TeamNotFound,
         RightsNotHeld,
         AlreadyInvited,
         AlreadyMember,
@@ -94,7 +96,7 @@ async def invite(
     invitations: InvitationsDep,
 ) -> InvitationResponse:
     """Mail an invitation. The answer is the same whether or not somebody has an account with the address."""
-    new = NewInvitation(email=parse_address(body.email), roles=body.roles)
+    new = NewInvitation(email=parse_address(body.email), roles=body.roles, teams=body.teams)
     facts = await invitations.invite(OrganizationId(organization_id), new, actor=principal)
     response.headers["Location"] = f"/api/v1/organizations/{organization_id}/invitations/{facts.id}"
     return InvitationResponse.of(facts)

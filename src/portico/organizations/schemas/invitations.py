@@ -37,6 +37,10 @@ class InviteRequest(RequestModel):
         default_factory=lambda: [MEMBER]
     )
     """None that holds what the caller lacks."""
+    teams: Annotated[list[Annotated[UUID, Field(strict=False)]], Field(max_length=20)] = Field(
+        default_factory=list
+    )
+    """Teams of the organization into which he is put besides; none that holds what the caller lacks."""
 
 
 class InvitationResponse(ResponseModel):
@@ -45,6 +49,7 @@ class InvitationResponse(ResponseModel):
     id: UUID
     email: str
     roles: list[str]
+    teams: list[UUID]
     status: InvitationStatus
     invited_by: UUID | None
     """Who answers for it: it counts as long as he may give these roles."""
@@ -72,6 +77,7 @@ class OfferResponse(ResponseModel):
     """Who invites, by name; null where it is no person."""
     roles: list[str]
     role_titles: list[str]
+    team_names: list[str]
     sent_at: datetime
     expires_at: datetime
 
@@ -87,6 +93,7 @@ class OfferResponse(ResponseModel):
             inviter=offer.inviter,
             roles=list(facts.roles),
             role_titles=list(offer.role_titles),
+            team_names=list(offer.team_names),
             sent_at=facts.sent_at,
             expires_at=facts.expires_at,
         )

@@ -28,12 +28,13 @@ from portico.organizations.errors import (
 from portico.organizations.events import InvitationAccepted, InvitationDeclined
 from portico.organizations.models import Invitation, Organization
 from portico.organizations.permissions import OrganizationPermission
-from portico.organizations.repositories import MembershipRepository, OrganizationRepository
+from portico.organizations.repositories import MembershipRepository, OrganizationRepository, TeamRepository
 from portico.organizations.repositories.invitations import InvitationRepository
 from portico.organizations.services.acts import Acts
 from portico.organizations.services.invitations import SUBJECT
+from portico.organizations.services.invited_teams import InvitedTeams
 from portico.organizations.services.members import Members
-from portico.organizations.services.offers import Inviter, facts_of, hash_of, inviter_of
+from portico.organizations.services.offers import Inviter, facts_of, hash_of, inviter_of, teams_of
 from portico.organizations.types import InvitationStatus, Joined, OfferedMembership
 from portico.sessions.services import ActiveOrganizations
 from portico.users.services import Users
@@ -172,6 +173,9 @@ class InvitationAnswers(Acts):
             invited_by=row.invited_by,
             is_measured=False,
         )
+        await InvitedTeams(self._runtime, self._unit).put_in(
+            organization_id, teams_of(row), account.id, actor=actor or account.id
+        )
         self._note("invitation.accepted", row, actor or account.id)
         event = InvitationAccepted(
             at=now, organization_id=organization_id, invitation_id=row.id, user_id=account.id
@@ -261,7 +265,10 @@ class InvitationAnswers(Acts):
             raise AddressUnproven
 
     async def _is_still_given(self, row: Invitation) -> bool:
-        """Tell whether who sent the invitation may still invite, and give each of its roles, which all exist."""
+        """Tell whether who sent the invitation may still invite, and give each of its roles, which all exist.
+
+        A team that was deleted meanwhile is passed over; what the others hold now, he must be able to give.
+        """
         organization_id = OrganizationId(row.organization_id)
         roles = await TenantRoles(self._runtime, self._unit).list_roles(organization_id)
         known = {role.name if role.is_system else str(role.id) for role in roles}
@@ -272,7 +279,10 @@ class InvitationAnswers(Acts):
         except NotPermitted:  # switched off, or gone
             return False
         given = await TenantGrants(self._runtime, self._unit).permissions_of(organization_id, row.roles)
-        wanted = given | {OrganizationPermission.MEMBER_INVITE.value}
+        by_teams = await InvitedTeams(self._runtime, self._unit).permissions_of(
+            organization_id, teams_of(row)
+        )
+        wanted = given | by_teams | {OrganizationPermission.MEMBER_INVITE.value}
         return await covers(self._runtime, self._unit, inviter, organization_id, wanted)
 
     async def _offer(
@@ -287,7 +297,13 @@ class InvitationAnswers(Acts):
             organization_slug=organization.slug,
             inviter=inviter.shown if inviter else None,
             role_titles=tuple(titles[role] for role in row.roles if role in titles),
+            team_names=await self._team_names(row),
         )
+
+    async def _team_names(self, row: Invitation) -> tuple[str, ...]:
+        async with self._runtime.reads() as session:
+            teams = await TeamRepository(session).list_some(row.organization_id, teams_of(row))
+        return tuple(team.name for team in teams)
 
     def _note(
         self, action: str, row: Invitation, actor: Principal | UUID, *, reason: str | None = None

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from portico.access.services import TenantGrants
+from portico.access.services.bounds import require_covered
 from portico.audit.services import record
 from portico.coordination.counters import Counters, parse_windows
 from portico.core.ids import OrganizationId, PrincipalId, UserId, new_id
@@ -30,6 +31,7 @@ from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.repositories.invitations import InvitationRepository
 from portico.organizations.schemas.invitations import InvitationListQuery
 from portico.organizations.services.acts import Acts
+from portico.organizations.services.invited_teams import InvitedTeams
 from portico.organizations.services.offers import SECRETS, facts_of, inviter_of
 from portico.organizations.settings import OrganizationsSettings
 from portico.organizations.types import InvitationFacts, InvitationStatus
@@ -47,6 +49,7 @@ class NewInvitation:
 
     email: Address
     roles: Collection[str]
+    teams: Collection[UUID] = ()
 
 
 class Invitations(Acts):
@@ -83,8 +86,9 @@ class Invitations(Acts):
         """Mail an invitation to an address, whether or not somebody has an account there.
 
         Raises:
-            OrganizationNotFound, RoleNotFound (404), AlreadyInvited, AlreadyMember, TooManyInvitations (409).
-            RightsNotHeld: a role holds what the actor lacks (403).
+            OrganizationNotFound, RoleNotFound, TeamNotFound (404).
+            AlreadyInvited, AlreadyMember, TooManyInvitations (409).
+            RightsNotHeld: a role or a team holds what the actor lacks, or he does not manage teams (403).
             InvitationsLimited: too many mails, of the organization, of the actor or to this address (429).
         """
         await self._count_mail(organization_id, new.email, actor)
@@ -96,6 +100,7 @@ class Invitations(Acts):
             email=new.email.typed,
             address=new.email.normal_form,
             roles=sorted(set(new.roles)),
+            teams=sorted({str(team_id) for team_id in new.teams}),
             secret_hash=SECRETS.hash_of(secret),
             invited_by=actor.id,
             created_at=now,
@@ -104,7 +109,8 @@ class Invitations(Acts):
             expires_at=now + self._settings.invitation_ttl,
         )
         async with self._unit:
-            organization = await self._inviting(organization_id, row.roles, actor)
+            organization = await self._inviting(organization_id, row.roles, new.teams, actor)
+            await InvitedTeams(self._runtime, self._unit).require_known(organization_id, new.teams)
             await self._check_room(organization_id, new.email)
             invitations = InvitationRepository(self._unit.session)
             invitations.add(row)
@@ -117,7 +123,7 @@ class Invitations(Acts):
     ) -> InvitationFacts:
         """Mail an invitation again under a new secret and with all its time; the link of the earlier mail is dead.
 
-        Whoever sends it again answers for it from now on.
+        Whoever sends it again answers for it from now on. Teams that were deleted are no longer part of it.
 
         Raises:
             OrganizationNotFound, InvitationNotFound, RoleNotFound (404), RightsNotHeld (403), InvitationOver (410).
@@ -128,8 +134,10 @@ class Invitations(Acts):
         now = self._runtime.clock.now()
         secret = SECRETS.make(self._runtime.entropy)
         async with self._unit:
-            organization = await self._inviting(organization_id, known.roles, actor)
+            organization = await self._inviting(organization_id, known.roles, known.teams, actor)
             row = await self._unanswered(organization_id, invitation_id)
+            living = await InvitedTeams(self._runtime, self._unit).living(organization_id, known.teams)
+            row.teams = sorted(str(team.id) for team in living)
             row.secret_hash, row.invited_by = SECRETS.hash_of(secret), actor.id
             row.sent_at, row.sends = now, row.sends + 1
             row.expires_at = now + self._settings.invitation_ttl
@@ -157,13 +165,19 @@ class Invitations(Acts):
         return self._runtime.section(OrganizationsSettings)
 
     async def _inviting(
-        self, organization_id: OrganizationId, roles: Collection[str], actor: Principal
+        self,
+        organization_id: OrganizationId,
+        roles: Collection[str],
+        teams: Collection[UUID],
+        actor: Principal,
     ) -> Organization:
         organization = await self._locked(
             organization_id, actor=actor, permission=OrganizationPermission.MEMBER_INVITE
         )
         grants = TenantGrants(self._runtime, self._unit)
         await grants.require_grantable(organization_id, roles, actor=actor)
+        wanted = await InvitedTeams(self._runtime, self._unit).permissions_of(organization_id, teams)
+        await require_covered(self._runtime, self._unit, actor, organization_id, wanted)
         return organization
 
     async def _check_room(self, organization_id: OrganizationId, email: Address) -> None:
@@ -249,6 +263,6 @@ class Invitations(Acts):
             actor=actor,
             subject=(SUBJECT, row.id),
             organization_id=row.organization_id,
-            details={"roles": list(row.roles)},
+            details={"roles": list(row.roles), **({"teams": list(row.teams)} if row.teams else {})},
             personal=personal,
         )

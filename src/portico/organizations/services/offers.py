@@ -43,6 +43,11 @@ def hash_of(token: str) -> bytes | None:
         return None
 
 
+def teams_of(row: Invitation) -> tuple[UUID, ...]:
+    """Return into which teams whoever accepts is put."""
+    return tuple(UUID(team_id) for team_id in row.teams or ())
+
+
 def facts_of(row: Invitation, now: datetime) -> InvitationFacts:
     """Return an invitation as a value, as it stands at `now`."""
     return InvitationFacts(
@@ -51,6 +56,7 @@ def facts_of(row: Invitation, now: datetime) -> InvitationFacts:
         email=row.email,
         address=row.address,
         roles=tuple(row.roles),
+        teams=teams_of(row),
         invited_by=row.invited_by,
         created_at=row.created_at,
         sent_at=row.sent_at,

@@ -1,4 +1,5 @@
-"""What joins sessions, grants, organizations and jobs: how long a grant is good by itself.
+"""What joins sessions, grants, organizations and jobs: how long a grant is good by itself,
+and into which teams an invitation leads.
 
 Revision: 0012, after 0011
 """
@@ -7,16 +8,21 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision: str = "0012"
-down_revision: str | None = "0010"
+down_revision: str | None = "0011"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
+
+
+DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
 def upgrade() -> None:
     """Go up."""
     op.add_column("portico_oauth_grants", sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("portico_invitations", sa.Column("teams", DOCUMENT, nullable=True))
     op.create_index(
         "ix_portico_oauth_grants_expires_at",
         "portico_oauth_grants",
@@ -29,4 +35,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go down."""
     op.drop_index("ix_portico_oauth_grants_expires_at", table_name="portico_oauth_grants")
+    op.drop_column("portico_invitations", "teams")
     op.drop_column("portico_oauth_grants", "expires_at")
