@@ -79,6 +79,29 @@ async def test_document_is_named_where_the_server_takes_documents(world: World) 
     )  # the server's one code was used before
 
 
+async def test_a_document_of_ones_own_is_named_instead(world: World) -> None:
+    own = "https://acme.example/client.json"
+    refused = await walk(world, "codex", document=own)
+    world.spoil["server"] = but(client_id_metadata_document_supported=True)
+    taken = await walk(world, "codex", document=own)
+
+    assert (taken.passed, world.asked["client_id"]) == (True, own)
+    assert (told(refused)["registration"], refused.findings[4].came) == (
+        Status.FAILED,
+        "the server has nothing to do with metadata documents",
+    )
+
+
+async def test_of_a_page_that_refuses_the_words_are_shown(world: World) -> None:
+    page = b"<!doctype html><html><head><style>a { b: c }</style></head><p>The document is <b>not</b> good"
+    world.spoil["server"] = but(client_id_metadata_document_supported=True)
+    world.spoil["authorize"] = lambda _: Reply(400, page, {"Content-Type": "text/html; charset=utf-8"})
+    report = await walk(world, "claude-code")
+
+    assert report.findings[5].came == "400 The document is not good"
+    assert "must reach the document" in report.findings[5].mends
+
+
 async def test_server_of_an_older_revision_is_called_as_it_wants(world: World) -> None:
     world.modern = False
     report = await walk(world, tool="read", arguments={"a": 1})

@@ -23,6 +23,9 @@ STOP = typer.Option("--stop-before-sign-in", help="Go as far as nobody has to si
 REGISTRATION = typer.Option(
     help="How clients make themselves known: auto, by their metadata document, or dynamically."
 )
+DOCUMENT = typer.Option(
+    help="Name this metadata document instead of the client's own; it must list the client's redirect URI."
+)
 TOOL = typer.Option(help="Call this tool instead of asking for the list of tools.")
 ARGUMENTS = typer.Option(help="Arguments of the tool, a JSON object.")
 
@@ -36,6 +39,7 @@ def examine_mcp(
     password_stdin: Annotated[bool, PASSWORD_STDIN] = False,
     stop_before_sign_in: Annotated[bool, STOP] = False,
     registration: Annotated[str, REGISTRATION] = "auto",
+    document: Annotated[str | None, DOCUMENT] = None,
     tool: Annotated[str | None, TOOL] = None,
     arguments: Annotated[str, ARGUMENTS] = "{}",
 ) -> None:
@@ -55,6 +59,7 @@ def examine_mcp(
         credentials=_credentials(username, password_stdin=password_stdin),
         stops_before_sign_in=stop_before_sign_in,
         registering=_registering(registration),
+        document=document,
         tool=tool,
         arguments=_arguments(arguments),
     )

@@ -1,7 +1,10 @@
-"""Reads the forms of a page, as a browser without JavaScript would send them."""
+"""Reads pages: their forms, as a browser without JavaScript would send them, and the words that a person sees."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Final
+
+UNSEEN: Final = frozenset({"head", "script", "style", "svg", "template"})
 
 
 @dataclass(slots=True)
@@ -45,3 +48,27 @@ def read_forms(page: str) -> list[Form]:
     reader = _Reader()
     reader.feed(page)
     return reader.forms
+
+
+class _Words(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self._unseen = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._unseen += tag in UNSEEN
+
+    def handle_endtag(self, tag: str) -> None:
+        self._unseen -= tag in UNSEEN and self._unseen > 0
+
+    def handle_data(self, data: str) -> None:
+        if not self._unseen:
+            self.words.append(data)
+
+
+def words_of(page: str) -> str:
+    """Return the text of a page."""
+    reader = _Words()
+    reader.feed(page)
+    return " ".join(reader.words)

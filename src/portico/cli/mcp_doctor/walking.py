@@ -37,6 +37,8 @@ class Options:
     credentials: Credentials | None = None
     stops_before_sign_in: bool = False
     registering: Registering = Registering.AUTO
+    document: str | None = None
+    """The URL of a metadata document to be named instead of the client's own."""
     tool: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
 

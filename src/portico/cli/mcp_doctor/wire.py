@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import httpcore2
 
 from portico.cli.mcp_doctor.findings import Broken
+from portico.cli.mcp_doctor.forms import words_of
 
 LIMIT_SECONDS: Final = 30.0
 MAX_BYTES: Final = 1_048_576
@@ -44,8 +45,9 @@ class Answer:
 
     @property
     def excerpt(self) -> str:
-        """Return the beginning of the body in one line, without what a terminal would obey."""
-        line = " ".join(self.text.split())[:200]
+        """Return the beginning of the body in one line, without what a terminal would obey; of a page its words."""
+        is_page = self.header("content-type").startswith("text/html")
+        line = " ".join((words_of(self.text) if is_page else self.text).split())[:200]
         return "".join(letter for letter in line if letter.isprintable())
 
     def json_object(self) -> dict[str, Any] | None:

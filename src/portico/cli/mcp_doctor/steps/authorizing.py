@@ -8,10 +8,15 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 from portico.cli.mcp_doctor.findings import Broken, Odd, Stopped
 from portico.cli.mcp_doctor.signing_in import sign_in_by_browser, sign_in_by_forms
 from portico.cli.mcp_doctor.walking import Walk
+from portico.oauth.protocol.uris import read_http_uri
 
 OFFLINE = "offline_access"
 REDIRECTS = (
     "the redirect URI must match the registered one; on loopback the port is free (RFC 8252, section 7.3)"
+)
+FETCHED = (
+    "the server must reach the document and find it good: its log says what is wrong; "
+    "PORTICO_OAUTH__DOCUMENT_HOSTS, PORTICO_OUTBOUND__*, or --document for one that it can reach"
 )
 DECLARED = "is the resource known? protected_resource(…).feature(…), or PORTICO_OAUTH__RESOURCES"
 
@@ -31,7 +36,8 @@ async def ask_for_authorization(walk: Walk) -> str | Odd:
             _refuse_error(parameters_of(there))
         return f"{answer.status} to {there.partition('?')[0]}"
     if answer.status != 200:
-        raise Broken(f"{answer.status} {_shown(answer.excerpt)}", REDIRECTS)
+        mends = f"{REDIRECTS}; {FETCHED}" if read_http_uri(walk.client.client_id) else REDIRECTS
+        raise Broken(f"{answer.status} {_shown(answer.excerpt)}", mends)
     return "200, a page"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from portico.cli.mcp_doctor.findings import Broken, Odd
 from portico.cli.mcp_doctor.walking import Client, Registering, Walk
 
-OPEN_ONE = "PORTICO_OAUTH__DYNAMIC_REGISTRATION=open, or PORTICO_OAUTH__CLIENT_DOCUMENTS=true"
+OPEN = "PORTICO_OAUTH__DYNAMIC_REGISTRATION=open"
+OPEN_ONE = f"{OPEN}, or PORTICO_OAUTH__CLIENT_DOCUMENTS=true"
 SECRET_METHODS = frozenset({"client_secret_post", "client_secret_basic"})
 USABLE = SECRET_METHODS | {"none"}
 
@@ -15,7 +16,8 @@ USABLE = SECRET_METHODS | {"none"}
 async def register(walk: Walk) -> str | Odd:
     """Choose as the client does: its document where the server takes documents, else registration."""
     takes_documents = walk.server.get("client_id_metadata_document_supported") is True
-    document, wish = walk.profile.document, walk.options.registering
+    document = walk.options.document or walk.profile.document
+    wish = Registering.DOCUMENT if walk.options.document else walk.options.registering
     if wish is Registering.DOCUMENT and (document is None or not takes_documents):
         who = walk.profile.title if document is None else "the server"
         raise Broken(f"{who} has nothing to do with metadata documents", "--registration auto")
@@ -25,7 +27,8 @@ async def register(walk: Walk) -> str | Odd:
     endpoint = walk.server.get("registration_endpoint")
     if not isinstance(endpoint, str):
         taken = "takes documents only" if takes_documents else "takes no client that it does not know"
-        raise Broken(f"no registration_endpoint: the server {taken}", OPEN_ONE)
+        mends = f"{OPEN}, or --document" if takes_documents else OPEN_ONE
+        raise Broken(f"no registration_endpoint: the server {taken}", mends)
     return await _registered(walk, endpoint)
 
 
