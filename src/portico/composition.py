@@ -14,6 +14,7 @@ from portico.coordination.lifespan import coordination_lifespan
 from portico.coordination.wakeups import Wakeups
 from portico.core.clock import Clock, SystemClock
 from portico.core.entropy import Entropy, SystemEntropy
+from portico.core.metrics import Metrics
 from portico.core.root_secret import load_root_secret
 from portico.core.safety import SettingFault, UnsafeSettings, refuse_unsafe_settings
 from portico.core.settings import FeatureSettings, Settings
@@ -79,6 +80,7 @@ def compose(
         entropy=entropy,
     )
     runtime.provide(FeatureSet, FeatureSet(tuple(features)))
+    runtime.provide(Metrics, Metrics())
     _provide_messaging(runtime, features)
     return runtime
 

@@ -6,6 +6,7 @@ from portico.access.types import OrganizationRole, PlatformRole
 from portico.alerts.book import AlertRules
 from portico.alerts.health import describe_alerts
 from portico.alerts.jobs import PERIODICS, SCHEDULES
+from portico.alerts.metrics import alerts_lifespan
 from portico.alerts.pages import router as page_router
 from portico.alerts.permissions import AlertPermission
 from portico.alerts.personal_data import ALERTS_PERSONAL_DATA
@@ -37,6 +38,7 @@ def alerts_feature() -> Feature:
         schedules=SCHEDULES,
         periodics=PERIODICS,
         ports={AlertRules: AlertRules.of},
+        lifespan=alerts_lifespan,
         commands=register_commands,
         health_checks=[HealthCheck("alerts", describe_alerts)],
         personal_data=ALERTS_PERSONAL_DATA,

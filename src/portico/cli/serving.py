@@ -6,6 +6,9 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -20,6 +23,7 @@ from portico.cli.features import enabled_features
 from portico.cli.processes import command_runtime
 from portico.cli.supervisor import run_workers
 from portico.composition import check_schema, compose, migrator_of
+from portico.core.metrics import SHARED_FOLDER
 from portico.core.settings import Settings
 from portico.credentials.services import issue_setup_link
 from portico.db.chains import SchemaBehind
@@ -53,6 +57,17 @@ def application() -> FastAPI:
     return app
 
 
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """Let the workers count together, in a folder of their own unless one is named."""
+    if os.environ.get(SHARED_FOLDER):
+        yield
+        return
+    with TemporaryDirectory(prefix="portico-metrics-") as folder:
+        os.environ[SHARED_FOLDER] = folder
+        yield
+
+
 def _serve(settings: Settings, listener: socket.socket) -> None:
     config = GracefulConfig(
         "portico.cli.serving:application",
@@ -63,7 +78,8 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     )
     config.drain_seconds = settings.drain.total_seconds()
     if settings.workers > 1:
-        run_workers(config, listener)
+        with _shared_metrics():
+            run_workers(config, listener)
         return
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _leave)

@@ -40,6 +40,7 @@ from portico.http.edge.origins import OriginPolicy
 from portico.http.etags import NotModified
 from portico.http.health import NamedCheck, ReadinessCheck, install_health
 from portico.http.idempotency import AnswerKeeper
+from portico.http.metrics import router as metrics
 from portico.http.openapi import describe_api
 from portico.http.refusals import RefusalLog
 from portico.http.routing import RouteTable, build_route_table, check_routes, drop_markers
@@ -119,6 +120,7 @@ def install_http(
     Raises:
         UndeclaredRoutes: some routes do not say who may call them; all of them are named.
     """
+    app.include_router(metrics)
     install_health(app, runtime, readiness=readiness, parts=health_checks)
     if runtime.settings.serves_api_reference:
         mount_api_reference(app)

@@ -8,12 +8,14 @@ import structlog
 
 from portico.access.services import list_owners, list_superusers
 from portico.alerts.events import SecurityAlertRaised
+from portico.alerts.metrics import ALERTS
 from portico.alerts.ports import AlertMeter
 from portico.alerts.repositories import AlertRepository, CounterRepository
 from portico.alerts.services.hearing import Hearing, Raised
 from portico.alerts.services.mailing import Letter, Mailing
 from portico.alerts.types import AlertStatus, Audience
 from portico.core.ids import OrganizationId
+from portico.core.metrics import Metrics
 from portico.db.unit import Unit
 from portico.messaging import EventBus
 from portico.runtime import Runtime
@@ -129,5 +131,6 @@ class Raising:
                 count=event.count,
                 first_entry=str(event.first_entry_id),
             )
+            self._runtime.get(Metrics).count(ALERTS, event.rule, event.severity.value)
             if meter is not None:
                 meter.raised(event.rule, event.severity)
