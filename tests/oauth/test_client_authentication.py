@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote_plus
@@ -13,8 +14,9 @@ import pytest
 
 from portico.coordination.revocations import RevocationLog
 from portico.oauth.protocol.jose.signing import sign_with_secret
+from portico.oauth.services.client_registry import ClientRegistry
 from portico.oauth.services.client_secrets import issue_secret
-from portico.oauth.types import ClientPolicy
+from portico.oauth.types import ClientPolicy, ClientSource
 from tests.oauth.keyed import ISSUER, LEAVE_OUT, Keyed, refused, said
 from tests.oauth.kit import FORM, House, TestClient
 from tests.oauth.protocol.foreign_keys import ec_key, ed_key, key_for, public, rsa_key
@@ -166,6 +168,22 @@ async def test_secrets_cannot_be_tried_without_end(house: House) -> None:
     assert (await post(house, {}, other.basic)).status_code == 200
 
 
+@pytest.mark.bar("A1-1.14", "CHECK-14")
+@pytest.mark.parametrize("endpoint", ["revoke", "introspect", "par", "device_authorization"])
+async def test_no_other_endpoint_lets_anybody_try_on(house: House, endpoint: str) -> None:
+    """The tries of all of them are counted together."""
+    client = await machine(house)
+    header = basic(client.client_id, "wrong")
+    for _ in range(10):
+        refused(await post(house, {}, header), "invalid_client", 401)
+
+    answers = [
+        await house.http.post(f"/oauth/{endpoint}", data={"token": "x"}, headers=header) for _ in range(11)
+    ]
+
+    assert [each.status_code for each in answers] == [401] * 10 + [429]
+
+
 async def test_two_secrets_are_good_while_one_follows_another(house: House) -> None:
     client = await machine(house)
     unit = house.runtime.unit()
@@ -177,6 +195,18 @@ async def test_two_secrets_are_good_while_one_follows_another(house: House) -> N
 
     assert (await post(house, {}, client.basic)).status_code == 200
     assert (await post(house, {}, basic(client.client_id, second.text))).status_code == 200
+
+
+@pytest.mark.bar("A1-1.18")
+async def test_who_cannot_prove_itself_gets_no_token_of_its_own_whatever_it_is_registered_for(
+    house: House,
+) -> None:
+    """Registration leaves such a grant out; what got past it, by whatever way, is refused all the same."""
+    metadata = replace((await machine(house)).metadata, token_endpoint_auth_method="none")
+    registry = ClientRegistry(house.runtime, house.runtime.unit())
+    made = await registry.register_client(metadata, ClientSource.ADMINISTRATOR)
+
+    refused(await post(house, {"client_id": made.client_id}), "unauthorized_client")
 
 
 @pytest.mark.bar("A18-18.1")

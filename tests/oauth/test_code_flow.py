@@ -23,6 +23,19 @@ async def test_a_code_becomes_tokens(house: House) -> None:
     assert identity["sub"] == access["sub"] == str(house.people["ada"].id)
 
 
+@pytest.mark.bar("A1-1.10", "ASVS-10.4.10")
+async def test_a_spent_code_that_another_client_shows_ends_nothing(house: House) -> None:
+    """Whoever finds an old code in a log cannot sign people out of a client that is not his."""
+    client, other = await house.client(), await house.client()
+    back = await house.authorize(client)
+    tokens = await house.exchange(client, back)
+
+    refused = await house.exchanged(other, back)
+
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    assert (await house.refreshed(client, tokens["refresh_token"])).status_code == 200
+
+
 async def test_refresh_tokens_rotate(house: House) -> None:
     client = await house.public_client()
     first = await house.tokens(client, resource="https://api.example.com/mcp", scope=None)

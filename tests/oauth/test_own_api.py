@@ -2,6 +2,7 @@
 
 import pytest
 
+from portico.oauth.types import ClientSource
 from tests.integration.ground import API
 from tests.oauth.kit import House
 
@@ -66,6 +67,24 @@ async def test_a_missing_scope_is_named(house: House) -> None:
 
 async def test_nobody_but_an_administrator_gives_rights_over_the_platform(house: House) -> None:
     client = await house.public_client()
+
+    back = await house.authorize(
+        client, resource="http://localhost:8000/api/v1", scope="user:self:read platform:user:read"
+    )
+
+    assert (await house.exchange(client, back))["scope"] == "user:self:read"
+
+
+@pytest.mark.bar("CHECK-22")
+@pytest.mark.parametrize("source", [ClientSource.DYNAMIC, ClientSource.DOCUMENT])
+async def test_what_a_client_says_of_itself_gives_no_rights_over_the_platform(
+    house: House, source: ClientSource
+) -> None:
+    client = await house.client(
+        source=source,
+        client_id=f"https://{source}.example/client" if source is ClientSource.DOCUMENT else None,
+        scope="user:self:read platform:user:read",
+    )
 
     back = await house.authorize(
         client, resource="http://localhost:8000/api/v1", scope="user:self:read platform:user:read"
