@@ -34,6 +34,13 @@ def registered(server: LiveServer, redirect_uri: str) -> str:
     return found.group(1)
 
 
+def free_address() -> tuple[str, str]:
+    """Return an origin on which nobody listens, and its port."""
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+    return f"http://localhost:{port}", str(port)
+
+
 def open_when_served(page: Page, url: str) -> None:
     """Open a page whose server has only just been started."""
     for _ in range(50):
@@ -47,9 +54,8 @@ def open_when_served(page: Page, url: str) -> None:
 
 
 def test_it_signs_somebody_in(server: LiveServer, visitors: Visitors, tmp_path: Path) -> None:
-    with socket.create_server(("localhost", 0)) as taken:
-        port = taken.getsockname()[1]
-    here, page = f"http://localhost:{port}", visitors.new(with_scripts=True).page
+    here, port = free_address()
+    page = visitors.new(with_scripts=True).page
     replaced = {
         "http://localhost:8000": server.url,
         "http://localhost:9000": here,
@@ -58,7 +64,7 @@ def test_it_signs_somebody_in(server: LiveServer, visitors: Visitors, tmp_path: 
     write_programs(GUIDE, tmp_path, replaced)
     account = {"email": EMAIL, "password": PASSWORD}
     assert page.request.post(f"{server.url}/api/v1/auth/register", data=account).ok
-    arguments = ("-m", "http.server", str(port), "--bind", "localhost")
+    arguments = ("-m", "http.server", port, "--bind", "localhost")
     with running(*arguments, folder=tmp_path, environment={}):
         open_when_served(page, here)
         page.click("#sign-in")

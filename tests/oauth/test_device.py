@@ -3,6 +3,7 @@
 import asyncio
 import html
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from portico.audit.models import AuditEntry
 from portico.core import failpoints
 from portico.core.ids import new_id
 from portico.oauth.models import OAuthClientRule, OAuthDevice
@@ -76,6 +78,21 @@ async def answer(
     assert page.status_code == 200, page.text
     hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(page.text)}
     return await post(house, {**hidden, "action": action}, person)
+
+
+async def test_the_trail_says_who_let_the_television_in(house: House) -> None:
+    client, shut_out = await television(house), await television(house)
+    await answer(house, await begin(house, client))
+    await answer(house, await begin(house, shut_out), "deny")
+
+    async with house.runtime.reads() as session:
+        told = (await session.scalars(select(AuditEntry).order_by(AuditEntry.id))).all()
+    about: defaultdict[str, list[tuple[str, UUID | None]]] = defaultdict(list)
+    for each in told:
+        about[str(each.details.get("client_id"))].append((each.action, each.actor_id))
+    ada = house.people["ada"].id
+    assert about[client.client_id][-2:] == [("oauth.grant.given", ada), ("oauth.consent.given", ada)]
+    assert about[shut_out.client_id][-1] == ("oauth.consent.denied", ada)
 
 
 async def test_a_television_signs_in(house: House) -> None:

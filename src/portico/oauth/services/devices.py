@@ -157,6 +157,7 @@ class Devices:
             devices = DeviceRepository(unit.session)
             if not await devices.decide(waiting.found.id, now, DeviceState.APPROVED, grant_id=grant_id):
                 raise UserCodeUnknown
+            self._note(unit, "oauth.consent.given", principal, waiting, place.organization_id)
         return waiting
 
     async def deny(self, typed: str, principal: Principal, *, seal: str = "") -> WaitingDevice:
@@ -171,16 +172,29 @@ class Devices:
             now = self._runtime.clock.now()
             if not await DeviceRepository(unit.session).decide(waiting.found.id, now, DeviceState.DENIED):
                 raise UserCodeUnknown
-            record(
-                self._runtime,
-                unit,
-                "oauth.consent.denied",
-                outcome=Outcome.REFUSED,
-                actor=principal,
-                subject=("oauth_client", waiting.client.key),
-                details={"client_id": waiting.client.client_id},
-            )
+            self._note(unit, "oauth.consent.denied", principal, waiting, outcome=Outcome.REFUSED)
         return waiting
+
+    def _note(
+        self,
+        unit: Unit,
+        action: str,
+        principal: Principal,
+        waiting: WaitingDevice,
+        organization_id: UUID | None = None,
+        *,
+        outcome: Outcome = Outcome.SUCCESS,
+    ) -> None:
+        record(
+            self._runtime,
+            unit,
+            action,
+            outcome=outcome,
+            actor=principal,
+            subject=("oauth_client", waiting.client.key),
+            organization_id=organization_id,
+            details={"client_id": waiting.client.client_id, "scope": " ".join(waiting.scopes)},
+        )
 
     async def _add(self, ask: Ask, device_code: str) -> str:
         """Write the row under a user code that no other device has, and return that code."""

@@ -24,6 +24,8 @@ from portico.runtime import Runtime
 from portico.tokens.services import TokenFamilies
 from portico.tokens.types import RefreshToken
 
+ASKED_OF_A_PERSON = frozenset({GrantType.AUTHORIZATION_CODE, GrantType.DEVICE_CODE})
+"""Given by somebody at a browser, whom the trail names; the others a client takes by what it holds."""
 MAX_GENERATIONS = 5
 """How often a token may be exchanged on from one grant to the next."""
 
@@ -217,6 +219,7 @@ class Grants:
             self._unit,
             "oauth.grant.given",
             outcome=Outcome.SUCCESS,
+            actor=new.user_id if new.kind in ASKED_OF_A_PERSON else None,
             subject=("oauth_grant", grant_id),
             session_id=new.session_id,
             organization_id=new.organization_id,
