@@ -12,7 +12,9 @@ from sqlalchemy import select, update
 from portico.oauth.errors import OAuthRefusal
 from portico.oauth.models import OAuthClient
 from portico.oauth.protocol.refusals import ErrorCode
+from portico.oauth.protocol.rfc7591_registration import ClientMetadata
 from portico.oauth.services.client_documents import ClientDocuments
+from portico.oauth.services.client_registry import ClientRegistry
 from portico.oauth.services.clients import Client, ClientBook
 from portico.oauth.services.unused_clients import remove_unused_clients
 from portico.oauth.types import ClientSource
@@ -350,3 +352,12 @@ class TestOff:
     async def test_nothing_is_fetched(self, runtime: Runtime, sink: HttpSink) -> None:
         assert await runtime.get(ClientBook).find(sink.url) is None
         assert sink.connections == 0
+
+    @pytest.mark.bar("CHECK-22")
+    async def test_who_came_before_is_not_taken_any_more(self, runtime: Runtime, sink: HttpSink) -> None:
+        """Nobody looks at the document now: what it said once would be believed for ever."""
+        metadata = ClientMetadata(token_endpoint_auth_method="none")
+        registry = ClientRegistry(runtime, runtime.unit())
+        await registry.register_client(metadata, ClientSource.DOCUMENT, client_id=sink.url)
+
+        assert await runtime.get(ClientBook).find(sink.url) is None

@@ -111,6 +111,8 @@ class ClientBook:
     async def find(self, client_id: str) -> Client | None:
         """Return the client, switched off or not; that of a metadata document as its document is now.
 
+        Where documents are not taken any more, those whom nobody looks after are not either.
+
         Raises:
             OAuthRefusal: the metadata document is not good (400).
         """
@@ -118,7 +120,10 @@ class ClientBook:
         if known is not None and known.source is not ClientSource.DOCUMENT:
             return known
         client = await self.find_known(client_id)
-        if not self._documents_on or not self._names_document(client_id):
+        if not self._documents_on:
+            is_of_document = client is not None and client.source is ClientSource.DOCUMENT
+            return None if is_of_document else client
+        if not self._names_document(client_id):
             return client
         if client is None or client.needs_refresh(self._runtime.clock.now()):
             await self._runtime.get(DocumentClients).fetch(client_id)
