@@ -144,6 +144,12 @@ def test_pages_over_all_of_them(ground: Ground, name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["organizations", "api-keys"])
+def test_pages_of_organizations(ground: Ground, name: str) -> None:
+    Ground(ground.server, {**ground.replaced, 'staple"': 'staple 7"'}).run(GUIDES.parent / f"{name}.md")
+
+
+@pytest.mark.slow
 async def test_device(ground: Ground) -> None:
     client_id = client_id_in(ground.prepare("device"))
 
