@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -397,7 +397,12 @@ class Settings(BaseSettings):
 
 def compose_settings(sections: Mapping[str, type[FeatureSettings]]) -> type[Settings]:
     """Return the class of settings that has a field for each feature's section besides the ground floor's."""
+    return _composed(tuple(sections.items()))
+
+
+@lru_cache(maxsize=8)
+def _composed(sections: tuple[tuple[str, type[FeatureSettings]], ...]) -> type[Settings]:
     fields: dict[str, Any] = {
-        name: (kind, Field(default_factory=kind, description=kind.__doc__)) for name, kind in sections.items()
+        name: (kind, Field(default_factory=kind, description=kind.__doc__)) for name, kind in sections
     }
     return create_model("Settings", __base__=Settings, __module__=__name__, **fields)

@@ -180,17 +180,7 @@ def build_route_table(app: FastAPI) -> RouteTable:
     Raises:
         UndeclaredRoutes: some say neither a permission nor `public`; all of them are named.
     """
-    entries, offenders = [], []
-    for context in iter_route_contexts(app.routes):
-        if isinstance(context.original_route, WebSocketRoute | Host):
-            continue
-        declarations = list(_declarations(context))
-        if _offends(declarations):
-            offenders.append(f"{' '.join(sorted(context.methods or ['*']))} {context.path} ({context.name})")
-        entries.append(_entry(context, declarations))
-    if offenders:
-        raise UndeclaredRoutes(offenders)
-    return RouteTable(entries)
+    return RouteTable([_entry(context, declarations) for context, declarations in _declared(app)])
 
 
 def check_routes(app: FastAPI) -> None:
@@ -199,7 +189,21 @@ def check_routes(app: FastAPI) -> None:
     Raises:
         UndeclaredRoutes: with all offenders.
     """
-    build_route_table(app)
+    _declared(app)
+
+
+def _declared(app: FastAPI) -> list[tuple[RouteContext, list[Any]]]:
+    declared, offenders = [], []
+    for context in iter_route_contexts(app.routes):
+        if isinstance(context.original_route, WebSocketRoute | Host):
+            continue
+        declarations = list(_declarations(context))
+        if _offends(declarations):
+            offenders.append(f"{' '.join(sorted(context.methods or ['*']))} {context.path} ({context.name})")
+        declared.append((context, declarations))
+    if offenders:
+        raise UndeclaredRoutes(offenders)
+    return declared
 
 
 def route_table(app: FastAPI) -> list[RouteRow]:
