@@ -15,6 +15,7 @@ from portico.runtime import Runtime
 from portico.testing.organizations import TestOrganization, TestOrganizations
 from tests.oauth.kit import House, TestClient, claims_of, returned
 from tests.oauth.pages import answer, consent_page, newcomer
+from tests.oauth.presenting import is_active
 from tests.oauth.test_device import begin, poll, television
 
 pytestmark = [pytest.mark.anyio, pytest.mark.bar("CHECK-3")]
@@ -87,6 +88,7 @@ class TestOrganizationOff:
             await poll(house, device, waiting),
         ):
             assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+        assert not await is_active(house, client, refresh_token)
 
     async def test_all_of_it_goes_on_where_it_is_switched_on_again(
         self, house: House, person: str, organization: TestOrganization

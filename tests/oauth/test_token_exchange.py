@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,9 +15,11 @@ from portico.audit.models import AuditEntry
 from portico.feature import Feature
 from portico.keys.services import Keyring
 from portico.keys.types import KeyPurpose
+from portico.oauth.services.client_registry import ClientRegistry
 from portico.oauth.services.grants import Grants
 from portico.oauth.services.resources import Resource
-from portico.oauth.types import ClientPolicy, GrantEnd, TokenFormat
+from portico.oauth.types import ClientPolicy, ClientSource, GrantEnd, TokenFormat
+from portico.testing.organizations import TestOrganizations
 from tests.oauth.keyed import Keyed, refused
 from tests.oauth.kit import House, TestClient, claims_of
 from tests.oauth.protocol.foreign_keys import ec_key
@@ -159,6 +162,23 @@ async def test_two_targets_are_too_many(house: House) -> None:
 
 async def test_a_token_that_is_for_another_api_cannot_be_shown(house: House) -> None:
     client = await service(house, resources=(NOTES,))
+
+    refused(await exchange(house, client, await of_ada(house), resource=SHARED), "invalid_request")
+
+
+@pytest.mark.bar("CHECK-2")
+async def test_a_client_of_an_organization_shows_only_what_works_there(house: House) -> None:
+    """None is registered for the grant; one that got it all the same is kept inside."""
+    pattern, runtime = await service(house), house.runtime
+    organization = await TestOrganizations(runtime).make(house.people["ada"].id)
+    made = await ClientRegistry(runtime, runtime.unit()).register_client(
+        pattern.metadata,
+        ClientSource.ORGANIZATION,
+        policy=ClientPolicy(resources=(MCP,), exchanges_to=(SHARED,)),
+        organization_id=organization.id,
+    )
+    assert made.secret is not None
+    client = replace(pattern, client_id=made.client_id, key=made.key, secret=made.secret.text)
 
     refused(await exchange(house, client, await of_ada(house), resource=SHARED), "invalid_request")
 
