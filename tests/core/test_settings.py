@@ -126,7 +126,7 @@ def test_names_of_tests_and_kubernetes_are_exempt(name: str, monkeypatch: pytest
     refuse_unknown_settings(composed())
 
 
-@pytest.mark.bar("ASVS-13.4.2", "ASVS-12.2.1", "ASVS-13.2.3", "T1")
+@pytest.mark.bar("ASVS-13.4.2", "ASVS-12.2.1", "ASVS-13.2.3", "T1", "A1-1.24", "A30-30.1")
 def test_production_names_every_fault_at_once() -> None:
     unsafe = composed(
         environment="production",

@@ -184,6 +184,23 @@ class TestConsentAgain:
         assert "Stay connected when you are signed out" in words_of(page)
         assert "Use another account" in words_of(page)
 
+    @pytest.mark.bar("A25-25.8", "A25-25.3")
+    async def test_staying_connected_is_allowed_once_and_never_by_itself(
+        self, house: House, client: TestClient, eva: str
+    ) -> None:
+        """OpenID Connect Core 1.0, section 11: by the page, or by what was allowed on it before."""
+        wish = {"scope": "openid offline_access"}
+        await house.authorize(client, eva, scope="openid")
+
+        unasked = await silent(house, client, eva, **wish)
+        asked = await house.ask(client, eva, **wish)
+        await house.answer(asked, eva)
+        remembered = await silent(house, client, eva, **wish)
+
+        assert unasked["error"] == "consent_required"
+        assert asked.headers["location"].startswith("/oauth/consent?")
+        assert "code" in remembered
+
     async def test_trusted_clients_are_asked_for_too(self, house: House, eva: str) -> None:
         client = await house.client(policy=ClientPolicy(is_trusted=True))
 

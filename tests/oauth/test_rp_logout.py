@@ -213,3 +213,31 @@ async def test_frames_tell_clients_that_want_to_hear_from_the_browser(house: Hou
     told_to = {"iss": "http://localhost:8000", "sid": claims_of(hint)["sid"]}
     assert html.unescape(frame) == f"https://app.example/front?x=1&{urlencode(told_to)}"
     assert not await is_signed_in(house)
+
+
+@pytest.mark.bar("A28-28.1")
+async def test_frames_are_for_those_who_were_let_in_from_this_session(house: House) -> None:
+    """Front-Channel Logout 1.0, section 2; and who did not ask for `sid` hears none."""
+    plain = await client_of(house)
+    heard, other = [
+        await house.client(frontchannel_logout_uri=f"https://app.example/{name}")
+        for name in ("heard", "other")
+    ]
+    await house.tokens(heard)
+    await house.tokens(other, "bob")
+    hint = (await house.tokens(plain))["id_token"]
+
+    answer = await leave(house, id_token_hint=hint, post_logout_redirect_uri=LEAVING)
+
+    assert re.findall(r'<iframe src="([^"]+)"', answer.text) == ["https://app.example/heard"]
+    assert await is_signed_in(house, "bob")
+
+
+@pytest.mark.bar("A28-28.1")
+async def test_no_frame_of_ours_is_offered_to_ask_whether_the_session_lasts(house: House) -> None:
+    """Session Management 1.0 is left out: where foreign cookies are kept apart its frame would always say "changed"."""
+    told = (await house.http.get("/.well-known/openid-configuration")).json()
+    answer = await house.ask(await client_of(house))
+
+    assert "check_session_iframe" not in told
+    assert "session_state" not in answer.headers["location"]

@@ -161,7 +161,9 @@ class TestNoConsentOfAnother:
 
 
 @pytest.mark.bar("A8-8.7", "A30-30.9", "CHECK-22")
-async def test_person_sees_both_hosts(house: House, sink: HttpSink) -> None:
+async def test_person_sees_where_the_answer_goes_and_no_picture_from_elsewhere(
+    house: House, sink: HttpSink
+) -> None:
     client = publish(sink, client_name="Your bank", logo_uri="https://tracker.example/logo.png")
 
     asked = await house.ask(client)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from portico.keys.services import Keyring, rotate_keys
+from portico.keys.settings import KeysSettings
 from portico.keys.types import KeyPurpose
 from portico.oauth.services.id_tokens import IdTokens
 from portico.oauth.types import ClientPolicy
@@ -185,6 +186,28 @@ async def test_rotation_publishes_first_and_keeps_what_was(house: House, algorit
     assert house.runtime.get(IdTokens).read_hint(before["id_token"]) is not None
     assert house.runtime.get(IdTokens).read_hint(after["id_token"]) is not None
     assert header_of(after["id_token"])["kid"] == rotated.kid
+
+
+@pytest.mark.bar("A25-25.10")
+async def test_a_key_is_published_as_long_as_a_token_of_it_may_live(house: House) -> None:
+    """And whoever keeps the keys has the next one before it signs: what may be kept is less than the lead."""
+    settings = house.runtime.section(KeysSettings)
+    old = header_of((await house.tokens(await house.client()))["id_token"])["kid"]
+    await rotate_keys(house.runtime, house.runtime.unit(), purpose=KeyPurpose.ID_TOKEN)
+
+    async def is_published() -> bool:
+        answer = await house.http.get("/.well-known/jwks.json")
+        kept = int(answer.headers["cache-control"].partition("max-age=")[2])
+        assert timedelta(0) < timedelta(seconds=kept) < settings.publication_lead
+        return old in {key["kid"] for key in answer.json()["keys"]}
+
+    house.clock.advance(settings.publication_lead + settings.longest_token_life - timedelta(seconds=1))
+    to_the_end = await is_published()
+    house.clock.advance(timedelta(minutes=2))
+    afterwards = await is_published()
+
+    assert to_the_end
+    assert not afterwards
 
 
 def header_of(token: str) -> dict[str, str]:
