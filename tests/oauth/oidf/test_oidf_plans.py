@@ -1,4 +1,4 @@
-"""That every module of the OpenID Connect plans has a test of its name: config, basic, form post and the three of logout.
+"""That every module of the OpenID Connect plans has a test of its name: config, basic, form post, and logout.
 
 The modules of the form-post plan are those of the basic one; `party` plays each of them both ways.
 """
