@@ -27,6 +27,13 @@ ROOMS = (
     "/settings",
 )
 """The tabs of an organization."""
+CUT_OFF = """
+[...document.querySelectorAll("main .card *")]
+  .filter((each) => each.getBoundingClientRect().right > each.closest(".card").getBoundingClientRect().right + 1)
+  .filter((each) => !each.matches(".visually-hidden") && each.checkVisibility())
+  .map((each) => each.outerHTML)
+"""
+"""Cards hide what does not fit them."""
 TOO_SMALL = """
 [...document.querySelectorAll("button, a.button, input:not([type=hidden]), select")].filter((each) => {
   const target = (each.type === "checkbox" && each.closest("label")) || each;
@@ -52,6 +59,8 @@ def test_no_page_scrolls_sideways(visitors: Visitors, size: tuple[int, int], lan
         page = visitor.open(f"{path}?lang={language}")
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
         assert page.evaluate(TOO_SMALL) == [], path
+        assert page.evaluate(CUT_OFF) == [], path
+        assert page.evaluate("scrollY") == 0, path
         visitor.picture(f"fits-{path.strip('/').rpartition('/')[2]}-{size[0]}-{language}")
 
 
