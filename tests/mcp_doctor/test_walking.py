@@ -102,6 +102,20 @@ async def test_of_a_page_that_refuses_the_words_are_shown(world: World) -> None:
     assert "must reach the document" in report.findings[5].mends
 
 
+async def test_a_call_that_needs_more_is_an_invitation(world: World) -> None:
+    """Clients step up (MCP authorization); a 403 that names nothing new leads nowhere."""
+    world.spoil["call"] = lambda _: Reply(
+        403, {}, {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="notes:read notes:write"'}
+    )
+    more = await walk(world)
+    world.spoil["call"] = lambda _: Reply(403, {}, {"WWW-Authenticate": 'Bearer error="insufficient_scope"'})
+    nothing = await walk(world)
+
+    assert told(more)["call"] is Status.ODD
+    assert "403 asks for notes:read notes:write" in more.findings[9].came
+    assert told(nothing)["call"] is Status.FAILED
+
+
 async def test_server_of_an_older_revision_is_called_as_it_wants(world: World) -> None:
     world.modern = False
     report = await walk(world, tool="read", arguments={"a": 1})

@@ -20,6 +20,7 @@ from portico.http.dependencies import UnitDep
 from portico.http.routing import route_table
 from portico.oauth.protocol.jose import sign, thumbprint
 from portico.oauth.protocol.rfc9449_dpop import token_hash
+from portico.oauth.protocol.rfc9728_protected_resources import document_url
 from portico.oauth.services.client_ending import delete_client
 from portico.oauth.services.grants import Grants
 from portico.oauth.types import ClientPolicy, GrantEnd, TokenFormat
@@ -288,6 +289,24 @@ async def test_runtime_is_found_without_being_named(runtime: Runtime, client: ht
 
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
     assert runtime.settings.public_url in answer.headers["www-authenticate"]
+
+
+@pytest.mark.bar("A30-30.22")
+async def test_a_slash_at_the_end_leads_to_the_same_server_and_the_same_guard(house: House) -> None:
+    """People type it; the audience stays the resource as it was declared."""
+    token = (await house.tokens(await house.public_client(), resource=MCP, scope="notes:read"))[
+        "access_token"
+    ]
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+    without = await house.http.post("/mcp/", json=call)
+    given = await house.http.post("/mcp/", json=call, headers=headers)
+    same = await house.http.post("/mcp", json=call, headers=headers)
+
+    assert without.status_code == 401
+    assert f'resource_metadata="{document_url(MCP)}"' in without.headers["www-authenticate"]
+    assert (given.status_code, given.text) == (same.status_code, same.text)
+    assert "read" in given.text
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/.well-known/oauth-protected-resource/mcp"])

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Request
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from portico.core.clock import Clock, SystemClock
 from portico.core.settings import OutboundSettings
@@ -146,8 +146,7 @@ class ProtectedResource:
         Raises:
             ValueError: as `protect`.
         """
-        path = urlsplit(self.identifier).path or "/"
-        return declare(Route(path, self.protect(app, scopes, tools=tools)), *ROUTE_MARKERS)
+        return declare(Route(self._path, self.protect(app, scopes, tools=tools)), *ROUTE_MARKERS)
 
     def feature(
         self,
@@ -159,13 +158,17 @@ class ProtectedResource:
     ) -> Feature:
         """Return `app` as a feature of a Portico in the same process, whose tokens it takes.
 
-        It is at the resource's own path, lives as long as the server, and is known to the authorization server, which
-        shows its scopes to people in plain words.
+        It is at the resource's own path, and at the same with a slash at its end, as people type it; it lives as long
+        as the server, and is known to the authorization server, which shows its scopes to people in plain words.
 
         Raises:
             ValueError: as `protect`.
         """
-        own = APIRouter(routes=[self.route(app, scopes, tools=tools)])
+        routes: list[BaseRoute] = [self.route(app, scopes, tools=tools)]
+        if not self._path.endswith("/"):
+            slashed = self.protect(_Unslashed(app), scopes, tools=tools)
+            routes.append(declare(Route(f"{self._path}/", slashed), *ROUTE_MARKERS))
+        own = APIRouter(routes=routes)
         return Feature(
             name=name,
             root_routes=[self.router, own],
@@ -186,12 +189,27 @@ class ProtectedResource:
         """Close the connections to a remote server; where `router` is included, that happens by itself."""
         await self._authorities.close()
 
+    @property
+    def _path(self) -> str:
+        return urlsplit(self.identifier).path or "/"
+
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
         try:
             yield
         finally:
             await self.close()
+
+
+class _Unslashed:
+    """An application that hears of no slash at the end of its path: its router would not know it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"].removesuffix("/")
+        await self._app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
 
 
 @asynccontextmanager

@@ -21,6 +21,8 @@ MENDS = {
     421: "list the host in allowed_hosts of protected_resource(…)",
 }
 
+AT_ONCE = "clients that cannot ask again need all scopes in the first challenge: scopes=[…] of feature(…)"
+
 
 async def call(walk: Walk) -> str | Odd:
     """Call with the token."""
@@ -42,13 +44,22 @@ async def _called(walk: Walk, tokens: Mapping[str, Any]) -> str | Odd:
         answer = await walk.wire.send("GET", walk.url, headers)
         if 200 <= answer.status < 300:
             return f"no MCP server, but an API: GET answers {answer.status}"
-    return _judged(method, answer)
+    return _more_wanted(tokens, answer) or _judged(method, answer)
 
 
 def _wish(walk: Walk) -> tuple[str, Mapping[str, Any]]:
     if walk.options.tool is None:
         return "tools/list", {}
     return "tools/call", {"name": walk.options.tool, "arguments": walk.options.arguments}
+
+
+def _more_wanted(tokens: Mapping[str, Any], answer: Answer) -> Odd | None:
+    """A refusal that names more than the token has is an invitation (MCP authorization, step-up flow)."""
+    asked = next((each.parameters for each in read_challenges(answer.all("www-authenticate"))), {})
+    more = set(asked.get("scope", "").split()) - set(str(tokens.get("scope", "")).split())
+    if answer.status != 403 or asked.get("error") != "insufficient_scope" or not more:
+        return None
+    return Odd(f"403 asks for {' '.join(sorted(more))}: clients ask the person again", AT_ONCE)
 
 
 def _judged(method: str, answer: Answer) -> str | Odd:
