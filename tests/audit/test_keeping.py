@@ -12,11 +12,13 @@ from sqlalchemy import delete, select, update
 from portico.audit.checkpoints import CheckpointKey
 from portico.audit.keeping import Keeping, KeptClass
 from portico.audit.models import AuditEntry, AuditLetGo, AuditLink, AuditPersonal
+from portico.audit.repositories import ChainReader
 from portico.audit.services import record
 from portico.audit.services.exporting import Export, Stretch
 from portico.audit.services.retention import prune_if_allowed, retention
 from portico.audit.services.verifying_exports import verify_lines
 from portico.audit.settings import AuditSettings
+from portico.audit.types import PLATFORM
 from portico.core.crypto import RootSecret
 from portico.runtime import Runtime
 from portico.testing.clock import FrozenClock
@@ -129,6 +131,16 @@ async def test_the_time_of_it_and_its_row_belong_to_it(runtime: Runtime, clock: 
     assert await tampered(runtime, delete(AuditLetGo).where(AuditLetGo.link == other.link))
 
 
+async def leaf_of(runtime: Runtime, link: int) -> bytes:
+    """Return the digest of an entry as anybody can compute it who has the row."""
+    async with runtime.reads() as session:
+        for stream in (PLATFORM, NORTH):
+            for each in await ChainReader(session).list_stream(stream, 0, 10_000):
+                if each.seq == link and each.entry is not None:
+                    return each.entry.leaf
+    raise LookupError(link)
+
+
 async def test_who_deletes_an_entry_cannot_write_that_we_did(runtime: Runtime, clock: FrozenClock) -> None:
     """Everything but the key is known: digest, place, the form of the row."""
     await a_year(runtime, clock)
@@ -137,7 +149,12 @@ async def test_who_deletes_an_entry_cannot_write_that_we_did(runtime: Runtime, c
     victim = (await rows_of(runtime, AuditEntry))[-1]
     link = next(row for row in await rows_of(runtime, AuditLink) if row.entry_id == victim.id)
     model = (await rows_of(runtime, AuditLetGo))[0]
-    forged = {"link": link.seq, "leaf": model.leaf, "at": model.at, "signature": model.signature}
+    forged = {
+        "link": link.seq,
+        "leaf": await leaf_of(runtime, link.seq),
+        "at": model.at,
+        "signature": model.signature,
+    }
 
     assert await tampered(
         runtime,
@@ -194,7 +211,8 @@ async def test_an_export_out_of_which_an_entry_was_taken_is_found(
     victim = next(number for number, line in enumerate(lines) if '"entry"' in line)
     told = json.loads(lines[victim])
     taken = {name: told[name] for name in ("stream", "position", "link", "previous", "hash")}
-    lines[victim] = json.dumps({**taken, "let_go": model["let_go"]}) + "\n"
+    leaf = (await leaf_of(runtime, told["link"])).hex()
+    lines[victim] = json.dumps({**taken, "let_go": {**model["let_go"], "leaf": leaf}}) + "\n"
 
     assert not verify_lines(lines, CheckpointKey(runtime.secret).public).is_sound
 
