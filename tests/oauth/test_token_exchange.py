@@ -365,3 +365,61 @@ async def test_it_is_on_the_trail(house: House) -> None:
     assert len(about) == 1
     assert about[0].details["kind"] == EXCHANGE
     assert about[0].details["client_id"] == claims["client_id"]
+
+
+OWN_API = "http://localhost:8000/api/v1"
+
+
+@pytest.mark.bar("ASVS-16.2.1")
+@pytest.mark.parametrize("actor", ["the client", "a person", "two in a row"])
+async def test_the_trail_says_who_acts_for_whom(house: House, actor: str) -> None:
+    """At our own API: the person's entries name the client, or the person, who acts on his behalf."""
+    client = await service(house, resources=(MCP, OWN_API), exchanges_to=(OWN_API,))
+    app = await house.client()
+    back = await house.authorize(app, scope="tools:read user:self:update", resource=[MCP, OWN_API])
+    given = (await house.exchange(app, back, resource=MCP))["access_token"]
+    more: dict[str, Any] = {}
+    acting: UUID = client.key
+    if actor == "a person":
+        own = await house.client(
+            grant_types=["authorization_code", EXCHANGE],
+            policy=ClientPolicy(resources=(MCP,), exchanges_to=(OWN_API,)),
+        )
+        bobs = await house.tokens(own, "bob", scope="tools:read", resource=MCP)
+        client, acting = own, house.people["bob"].id
+        more = {"actor_token": bobs["access_token"], "actor_token_type": ACCESS_TOKEN}
+    if actor == "two in a row":
+        other = await service(house, exchanges_to=(OWN_API,))
+        first = await exchange(house, other, given, resource=OWN_API)
+        given = first.json()["access_token"]
+
+    answer = await exchange(house, client, given, resource=OWN_API, scope="user:self:update", **more)
+    assert answer.status_code == 200, answer.text
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    name = f"Ada by {actor}"
+    changed = await house.http.patch("/api/v1/users/me", json={"full_name": name}, headers=headers)
+
+    assert changed.status_code == 200, changed.text
+    query = select(AuditEntry).where(AuditEntry.action == "user.updated").order_by(AuditEntry.id.desc())
+    async with house.runtime.reads() as session:
+        entry = (await session.scalars(query)).first()
+    assert entry is not None
+    assert (entry.actor_id, entry.on_behalf_of_id) == (acting, house.people["ada"].id)
+    assert entry.subject_id == house.people["ada"].id
+    assert str(entry.credential_id) == claims_of(answer.json()["access_token"])["grant_id"]
+
+
+async def test_whoever_acts_for_somebody_is_still_only_a_client(house: House) -> None:
+    """What only the person himself may do is no nearer by a token that says who acts."""
+    client = await service(house, exchanges_to=(OWN_API,))
+    app = await house.client()
+    back = await house.authorize(app, scope="tools:read user:self:read", resource=[MCP, OWN_API])
+    given = (await house.exchange(app, back, resource=MCP))["access_token"]
+    answer = await exchange(house, client, given, resource=OWN_API, scope="user:self:read")
+    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    seen = await house.http.get("/api/v1/users/me", headers=headers)
+    ended = await house.http.delete("/api/v1/auth/sessions", headers=headers)
+
+    assert seen.status_code == 200, seen.text
+    assert ended.status_code == 403

@@ -71,9 +71,9 @@ class Principal:
     organization_id: OrganizationId | None = None
     """The active organization; of an API key the only one in which it is good."""
     actor_id: PrincipalId | None = None
-    """Who acts on behalf of `id`, when impersonating."""
+    """Who acts on behalf of `id`: whoever impersonates him, or a client by a token that it exchanged (RFC 8693)."""
     impersonation: Impersonation | None = None
-    """Stands with `actor_id`."""
+    """Stands with the `actor_id` of a session."""
     credential_id: UUID | None = None
     """Which API key it is, or under which grant a client acts."""
     client_id: str | None = None

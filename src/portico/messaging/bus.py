@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from portico.core.context import current_asker
 from portico.db.unit import Unit
 from portico.messaging.errors import PayloadInvalid
 from portico.messaging.events import Event, restore_event
@@ -154,6 +155,7 @@ class EventBus:
         return [job for jobs in self._later.values() for job in jobs]
 
     def _row(self, event: Event) -> dict[str, Any]:
+        asker = current_asker()
         return {
             "id": event.id,
             "name": event.name,
@@ -161,4 +163,6 @@ class EventBus:
             "payload": event.payload(),
             "occurred_at": event.at,
             "publish_at": self._runtime.clock.now() if self._publishes else None,
+            "principal_id": asker.principal_id if asker else None,
+            "actor_id": asker.actor_id if asker else None,
         }

@@ -10,7 +10,7 @@ from datetime import timedelta
 import structlog
 
 from portico.core import failpoints
-from portico.core.context import RequestContext, set_current_request
+from portico.core.context import RequestContext, set_current_asker, set_current_request
 from portico.core.errors import Unavailable
 from portico.core.masking import masked_text
 from portico.messaging.errors import LeaseLost, PayloadInvalid, UnknownEvent
@@ -53,6 +53,7 @@ async def execute(runtime: Runtime, claimed: ClaimedJob) -> JobStatus | None:
         raise LookupError(claimed.name)
     set_current_request(RequestContext(request_id=claimed.request_id or f"job-{claimed.id}"))
     run = JobRun(runtime=runtime, job=claimed, attempts=definition.attempts)
+    set_current_asker(lambda: run.asker)
     error = await _failure_of(definition, run)
     if run.is_finished:
         if error is not None:

@@ -42,6 +42,8 @@ class OutboxRecord(NamedTable):
     fault: Mapped[str | None] = mapped_column(String(ERROR_LENGTH))
     publish_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     publish_attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    principal_id: Mapped[UUID | None] = mapped_column(Uuid)
+    actor_id: Mapped[UUID | None] = mapped_column(Uuid)
 
 
 class JobRecord(NamedTable):
@@ -81,6 +83,9 @@ class JobRecord(NamedTable):
     progress: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument)
     last_error: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(String(128))
+    principal_id: Mapped[UUID | None] = mapped_column(Uuid)
+    """In whose name it was asked for; `actor_id` is who did so, where that was somebody else."""
+    actor_id: Mapped[UUID | None] = mapped_column(Uuid)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from portico.core.context import current_request
+from portico.core.context import Asker, current_asker, current_request
 from portico.core.ids import new_id
 from portico.db.unit import Unit
 from portico.messaging.bus import EventJob
@@ -14,6 +14,7 @@ from portico.messaging.jobs import Job, JobRegistry
 from portico.messaging.pending import pending_of
 from portico.messaging.repositories.jobs import JobRepository
 from portico.messaging.repositories.outbox import OutboxRepository
+from portico.messaging.runs import asker_of
 from portico.messaging.types import JobStatus, JobView, OutboxEvent, OutboxState, QueueState
 from portico.messaging.wake import Wake
 from portico.runtime import Runtime
@@ -36,13 +37,13 @@ class Jobs:
         Raises:
             TypeError, PayloadInvalid: these are not the job's arguments.
         """
-        return self._add(unit, job, job.encode(*args, **kwargs))
+        return self._add(unit, job, job.encode(*args, **kwargs), current_asker())
 
     def enqueue_event(self, unit: Unit, job: EventJob, event: OutboxEvent) -> UUID:
         """Write the job that tells a subscriber of an event."""
-        return self._add(unit, job, job.encode_event(event))
+        return self._add(unit, job, job.encode_event(event), asker_of(event))
 
-    def _add(self, unit: Unit, job: Job[...], arguments: dict[str, Any]) -> UUID:
+    def _add(self, unit: Unit, job: Job[...], arguments: dict[str, Any], asker: Asker | None) -> UUID:
         now, job_id, request_id = self._runtime.clock.now(), new_id(), current_request().request_id
         row: dict[str, Any] = {
             "id": job_id,
@@ -53,6 +54,8 @@ class Jobs:
             "priority": job.priority,
             "run_at": job.run_at or now,
             "request_id": None if request_id == NO_REQUEST else request_id,
+            "principal_id": asker.principal_id if asker else None,
+            "actor_id": asker.actor_id if asker else None,
             "created_at": now,
         }
         pending_of(self._runtime, unit).add_job(row, is_due=job.run_at is None or job.run_at <= now)

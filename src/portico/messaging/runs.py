@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from portico.core import failpoints
+from portico.core.context import Asker
+from portico.core.ids import PrincipalId
 from portico.db.unit import Unit
 from portico.messaging.errors import LeaseLost
 from portico.messaging.repositories.jobs import JobRepository
-from portico.messaging.types import ClaimedJob
+from portico.messaging.types import ClaimedJob, OutboxEvent
 
 if TYPE_CHECKING:
     from portico.runtime import Runtime
@@ -51,6 +53,11 @@ class JobRun:
     def id(self) -> uuid.UUID:
         """Return the job's id: the same at each attempt."""
         return self.job.id
+
+    @property
+    def asker(self) -> Asker | None:
+        """Return who asked for the job, or did what caused it; None where that was nobody: a schedule, a command."""
+        return asker_of(self.job)
 
     @property
     def attempt(self) -> int:
@@ -103,6 +110,14 @@ class JobRun:
         self.is_finished = True
         if failpoints.armed:
             await failpoints.reach("jobs.run.after_finish")
+
+
+def asker_of(written: ClaimedJob | OutboxEvent) -> Asker | None:
+    """Return who asked for a job, or caused an event."""
+    if written.principal_id is None:
+        return None
+    actor_id = PrincipalId(written.actor_id) if written.actor_id is not None else None
+    return Asker(PrincipalId(written.principal_id), actor_id, is_later=True)
 
 
 type Handler = Callable[..., Awaitable[None]]

@@ -45,6 +45,8 @@ class OutboxEvent:
     version: int
     occurred_at: datetime
     payload: dict[str, Any]
+    principal_id: UUID | None = None
+    actor_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class ClaimedJob:
     priority: int
     run_at: datetime
     request_id: str | None
+    principal_id: UUID | None = None
+    actor_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from portico.access.services.rights import RightsReader
 from portico.access.types import PlatformRole, Rights, SignInRules
 from portico.audit.services import record
 from portico.audit.types import Outcome
-from portico.core.context import current_request
+from portico.core.context import acting_in, current_request
 from portico.core.ids import OrganizationId, PrincipalId
 from portico.core.permissions import Permission, Reach
 from portico.db.unit import Unit
@@ -266,6 +266,7 @@ async def acting_for(
         credential=CredentialKind.JOB,
         roles=frozenset(role.value for role in roles),
         organization_id=organization_id,
+        actor_id=acting_in(principal_id),
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from portico.audit.recording import batch_of
 from portico.audit.types import Outcome
-from portico.core.context import RequestContext, current_request
+from portico.core.context import RequestContext, acting_in, current_request
 from portico.core.masking import MASK, is_secret_field
 from portico.db.unit import Unit
 from portico.http.authentication import Principal
@@ -39,14 +39,15 @@ def record(
     erased with the person, as are the address and user agent of the request, which every entry takes down by itself.
     """
     principal = actor if isinstance(actor, Principal) else None
+    actor_id, on_behalf_of_id = _identities(actor)
     request = current_request()
     return batch_of(runtime, unit).add(
         at=runtime.clock.now(),
         action=action,
         outcome=outcome,
         organization_id=organization_id,
-        actor_id=_acting(actor),
-        on_behalf_of_id=principal.id if principal and principal.actor_id else None,
+        actor_id=actor_id,
+        on_behalf_of_id=on_behalf_of_id,
         subject=subject,
         session_id=session_id or (principal.session_id if principal else None),
         credential_id=principal.credential_id if principal else None,
@@ -58,10 +59,13 @@ def record(
     )
 
 
-def _acting(actor: Principal | UUID | None) -> UUID | None:
-    if isinstance(actor, Principal):
-        return actor.actor_id or actor.id
-    return actor
+def _identities(actor: Principal | UUID | None) -> tuple[UUID | None, UUID | None]:
+    """Return who acts, and in whose name where that is somebody else; also where a job does it afterwards."""
+    if actor is None:
+        return None, None
+    who = actor.id if isinstance(actor, Principal) else actor
+    acting = (actor.actor_id if isinstance(actor, Principal) else None) or acting_in(who)
+    return (who, None) if acting is None else (acting, who)
 
 
 def _personal(request: RequestContext, given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from portico.core.context import RequestContext, set_current_request
+from portico.core.context import Asker, RequestContext, set_current_asker, set_current_request
 from portico.core.ids import new_request_id
 from portico.http.authentication import PRINCIPAL_KEY, REJECTION_KEY, CredentialKind, Principal, Rejection
 from portico.http.bodies import BoundedReceive
@@ -89,6 +89,7 @@ class Exchange:
         # The id first of all, so that every refusal carries it.
         self.request_id = kept_request_id(headers) or new_request_id()
         set_current_request(self.facts)
+        set_current_asker(self.asker)
         self.headers = headers = check_headers(raw, headers, gear.max_header_bytes)
         check_target(scope)
         root = scope.get("root_path")
@@ -156,6 +157,11 @@ class Exchange:
         if principal is not None and principal.credential is _COOKIE:
             receive = await gear.forgery.check_token(self._scope, headers, receive)
         return receive
+
+    def asker(self) -> Asker | None:
+        """Return who asks, once that is known."""
+        who = self.principal
+        return Asker(who.id, who.actor_id) if who is not None else None
 
     @property
     def client_key(self) -> str:

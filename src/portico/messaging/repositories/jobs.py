@@ -54,6 +54,8 @@ _CLAIMED = (
     JobRecord.priority,
     JobRecord.run_at,
     JobRecord.request_id,
+    JobRecord.principal_id,
+    JobRecord.actor_id,
 )
 _VIEW = tuple(getattr(JobRecord, name) for name in JobView.__slots__)
 ENDED = (JobStatus.DONE, JobStatus.DEAD, JobStatus.CANCELLED)

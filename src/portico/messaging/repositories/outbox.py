@@ -19,6 +19,8 @@ _EVENT = (
     OutboxRecord.version,
     OutboxRecord.occurred_at,
     OutboxRecord.payload,
+    OutboxRecord.principal_id,
+    OutboxRecord.actor_id,
 )
 
 

@@ -33,6 +33,8 @@ class _Holder:
     organization_id: UUID | None
     roles: frozenset[str] = frozenset()
     grant_id: UUID | None = None
+    actor_id: UUID | None = None
+    """Who acts on his behalf, where the token was exchanged."""
 
 
 class ApiCallers:
@@ -61,7 +63,9 @@ class ApiCallers:
         client = await self._runtime.get(ClientBook).find_known(claims["client_id"])
         if client is None or client.is_off:
             raise TokenRejected(TokenFault.CLAIMS)
-        holder = await self._holder(client, claims)
+        holder = replace(
+            await self._holder(client, claims), actor_id=await self._actor_of(client, claims.get("act"))
+        )
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
         return Belief(
             principal=_principal(holder, claims),
@@ -98,6 +102,19 @@ class ApiCallers:
             return _Holder(client.key, PrincipalKind.CLIENT, state.organization_id, grant_id=UUID(grant_id))
         return _Holder(state.user_id, PrincipalKind.USER, state.organization_id, state.roles, UUID(grant_id))
 
+    async def _actor_of(self, client: Client, act: Mapping[str, Any] | None) -> UUID | None:
+        """Return the current actor (RFC 8693, section 4.1): a person whose token was shown for it, else the client.
+
+        A client that is known no more, or a person whom it knows by another name, is the client that has the token.
+        """
+        if act is None:
+            return None
+        named, subject = act.get("client_id"), act.get("sub")
+        if subject != named and (person_id := _as_id(subject)) is not None:
+            return person_id
+        actor = await self._runtime.get(ClientBook).find_known(named) if isinstance(named, str) else None
+        return actor.key if actor is not None else client.key
+
 
 def _principal(holder: _Holder, claims: Mapping[str, Any]) -> Principal:
     auth_time = claims.get("auth_time")
@@ -111,9 +128,17 @@ def _principal(holder: _Holder, claims: Mapping[str, Any]) -> Principal:
         roles=holder.roles,
         scopes=frozenset(str(claims.get("scope", "")).split()),
         organization_id=OrganizationId(holder.organization_id) if holder.organization_id else None,
+        actor_id=PrincipalId(holder.actor_id) if holder.actor_id is not None else None,
         credential_id=holder.grant_id,
         client_id=claims["client_id"],
     )
+
+
+def _as_id(subject: object) -> UUID | None:
+    try:
+        return UUID(subject) if isinstance(subject, str) else None
+    except ValueError:
+        return None
 
 
 def _level(acr: object) -> int:

@@ -1,5 +1,5 @@
 """What joins sessions, grants, organizations and jobs: how long a grant is good by itself,
-and into which teams an invitation leads.
+into which teams an invitation leads, and who asked for a job.
 
 Revision: 0012, after 0011
 """
@@ -23,6 +23,9 @@ def upgrade() -> None:
     """Go up."""
     op.add_column("portico_oauth_grants", sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("portico_invitations", sa.Column("teams", DOCUMENT, nullable=True))
+    for table in ("portico_jobs", "portico_outbox"):
+        for column in ("principal_id", "actor_id"):
+            op.add_column(table, sa.Column(column, sa.Uuid(), nullable=True))
     op.create_index(
         "ix_portico_oauth_grants_expires_at",
         "portico_oauth_grants",
@@ -35,5 +38,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go down."""
     op.drop_index("ix_portico_oauth_grants_expires_at", table_name="portico_oauth_grants")
+    for table in ("portico_outbox", "portico_jobs"):
+        for column in ("actor_id", "principal_id"):
+            op.drop_column(table, column)
     op.drop_column("portico_invitations", "teams")
     op.drop_column("portico_oauth_grants", "expires_at")
