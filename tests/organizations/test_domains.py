@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from portico.audit.models import AuditEntry
 from portico.core.ids import UserId
 from portico.mail.captured import CapturedMail
 from portico.organizations.domain_names import domain_of, parse_domain
@@ -15,7 +17,7 @@ from portico.organizations.errors import DomainRefused
 from portico.organizations.jobs import recheck_domains
 from portico.organizations.models import Departure, Domain, Invitation
 from portico.organizations.resolving import DnsAway, Resolver
-from portico.organizations.services import Members, OrganizationLifecycle
+from portico.organizations.services import Members, OrganizationLifecycle, joining
 from portico.testing.jobs import do_job, run_due_jobs
 from portico.testing.organizations import acting_as
 from portico.users.addresses import parse_address
@@ -450,3 +452,105 @@ async def test_erasing_an_organization_leaves_no_domain_invitation_or_departure(
 
     assert before == [1, 1, 1]
     assert [await count(stage.runtime, kind) for kind in (Domain, Invitation, Departure)] == [0, 0, 0]
+
+
+async def switch_on(stage: Stage, domain: dict[str, Any], role: str = "viewer", *, on: bool = True) -> None:
+    """Let people of the domain join, and have those let in who had proven theirs before."""
+    wish = {"joins_automatically": on, "role": role}
+    await stage.ada.ask("PATCH", f"{stage.domains}/{domain['id']}", json=wish)
+    await run_due_jobs(stage.runtime)
+
+
+async def test_who_had_proven_his_address_before_joins_when_it_is_switched_on(
+    stage: Stage, zone: Zone
+) -> None:
+    domain = await proven(stage, zone)
+    people = [await newcomer(stage, f"{name}@{OURS}") for name in ("dora", "emil", "fred")]
+    for each in people[:2]:
+        await prove(stage, each)
+    elsewhere = await newcomer(stage, f"gina@mail.{OURS}")
+    await prove(stage, elsewhere)
+    before = await stage.members()
+
+    await switch_on(stage, domain)
+    await switch_on(stage, domain, on=False)
+    await prove(stage, people[2])
+    after_switching_off = await stage.roles_of(people[2].id)
+    await switch_on(stage, domain)
+
+    assert before == 1
+    assert [await stage.roles_of(each.id) for each in people] == [["viewer"]] * 3
+    assert after_switching_off is None
+    assert await stage.roles_of(elsewhere.id) is None
+    joined = await joined_by(stage)
+    assert joined == dict.fromkeys([each.id for each in people], stage.ada.id)
+
+
+async def joined_by(stage: Stage) -> dict[Any, Any]:
+    """Return by whose act each newcomer became a member, as the trail has it."""
+    query = select(AuditEntry).where(AuditEntry.action == "organization.member_joined")
+    async with stage.runtime.reads() as session:
+        rows = (await session.scalars(query)).all()
+    return {row.subject_id: row.actor_id for row in rows if row.details["how"] == "by_domain"}
+
+
+@pytest.mark.bar("CVE-2026-55670")
+async def test_switching_it_on_lets_nobody_in_who_left_or_proved_nothing(stage: Stage, zone: Zone) -> None:
+    domain = await proven(stage, zone, joins="member")
+    left = await newcomer(stage, f"dora@{OURS}")
+    await prove(stage, left)
+    owner, members = acting_as(stage.ada.id), Members(stage.runtime, stage.runtime.unit())
+    await members.remove_member(stage.acme.id, left.id, actor=owner)
+    await switch_on(stage, domain, on=False)
+    unproven = await newcomer(stage, f"emil@{OURS}")
+    asserted = await add_person(stage.runtime, f"fred@{OURS}")
+    off = await newcomer(stage, f"gina@{OURS}")
+    await prove(stage, off)
+    await Users(stage.runtime, stage.runtime.unit()).deactivate_user(off.id)
+    before = await stage.members()
+
+    await switch_on(stage, domain, "member")
+    none_of_them = [await stage.roles_of(each.id) for each in (left, unproven, asserted, off)]
+    for each in (asserted, off):
+        await Users(stage.runtime, stage.runtime.unit()).deactivate_user(each.id)
+        await Users(stage.runtime, stage.runtime.unit()).activate_user(each.id)
+    await run_due_jobs(stage.runtime)
+
+    assert none_of_them == [None] * 4
+    assert await stage.members() == before + 1
+    assert await stage.roles_of(off.id) == ["member"]  # as soon as he is switched on again
+    assert await stage.roles_of(asserted.id) is None
+
+
+@on_one_database
+async def test_who_proved_it_while_the_organization_was_switched_off_joins_afterwards(
+    stage: Stage, zone: Zone
+) -> None:
+    await proven(stage, zone, joins="viewer")
+    await stage.organizations.disable(stage.acme)
+    dora = await newcomer(stage, f"dora@{OURS}")
+    await prove(stage, dora)
+    members_then = await stage.members()
+    lifecycle = OrganizationLifecycle(stage.runtime, stage.runtime.unit())
+    await lifecycle.enable(stage.acme.id, actor=acting_as(stage.ada.id, roles=frozenset({"superuser"})))
+    await run_due_jobs(stage.runtime)
+
+    assert members_then == 1
+    assert await stage.roles_of(dora.id) == ["viewer"]
+
+
+@on_one_database
+async def test_many_are_let_in_some_at_a_time(
+    stage: Stage, zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of whom the list of the first time knew nothing, and when the role is gone it ends."""
+    monkeypatch.setattr(joining, "AT_ONCE", 2)
+    domain = await proven(stage, zone)
+    people = [await newcomer(stage, f"person{number}@{OURS}") for number in range(5)]
+    for each in people:
+        await prove(stage, each)
+
+    await switch_on(stage, domain)
+    await run_due_jobs(stage.runtime)
+
+    assert [await stage.roles_of(each.id) for each in people] == [["viewer"]] * 5

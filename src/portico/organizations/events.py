@@ -221,3 +221,14 @@ class DomainUnverified(Event):
     organization_id: OrganizationId
     domain_id: UUID
     domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainJoiningOpened(Event):
+    """From now on whoever proves an address of the domain joins by himself; who did so before is let in."""
+
+    name: ClassVar[str] = "domain.joining_opened"
+
+    organization_id: OrganizationId
+    domain_id: UUID
+    domain: str

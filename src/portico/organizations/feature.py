@@ -7,8 +7,13 @@ from portico.core.permissions import Reach
 from portico.credentials.ports import Admission
 from portico.feature import AccountSection, Feature
 from portico.messaging import after, on
-from portico.organizations.events import MemberLeft, OrganizationDeleted
-from portico.organizations.jobs import SCHEDULES, erase_organization, recheck_domain
+from portico.organizations.events import (
+    DomainJoiningOpened,
+    MemberLeft,
+    OrganizationDeleted,
+    OrganizationEnabled,
+)
+from portico.organizations.jobs import SCHEDULES, erase_organization, let_in_by_domain, recheck_domain
 from portico.organizations.pages import routers as page_routers
 from portico.organizations.permissions import (
     OWNERS_ONLY,
@@ -28,9 +33,17 @@ from portico.organizations.subscribers import (
     join_by_domain,
     keep_departure,
     leave_organizations,
+    let_in_missed,
+    let_in_outsiders,
     note_ownerless_organizations,
 )
-from portico.users.events import UserDeactivated, UserDeleted, UserEmailChanged, UserEmailVerified
+from portico.users.events import (
+    UserActivated,
+    UserDeactivated,
+    UserDeleted,
+    UserEmailChanged,
+    UserEmailVerified,
+)
 from portico.users.ports import Obligations
 
 
@@ -68,8 +81,11 @@ def organizations_feature() -> Feature:
             on(OrganizationDeleted, close_offers),
             after(UserEmailVerified, "organizations.join_by_domain", join_by_domain),
             after(UserEmailChanged, "organizations.join_by_new_domain", join_by_domain),
+            after(UserActivated, "organizations.join_when_activated", join_by_domain),
+            on(DomainJoiningOpened, let_in_outsiders),
+            on(OrganizationEnabled, let_in_missed),
         ],
-        jobs=[erase_organization, recheck_domain],
+        jobs=[erase_organization, recheck_domain, let_in_by_domain],
         schedules=SCHEDULES,
         ports={
             Obligations: OrganizationObligations,

@@ -9,6 +9,7 @@ from portico.messaging.sweeps import in_batches
 from portico.organizations.repositories.invitations import InvitationRepository
 from portico.organizations.services import OrganizationLifecycle
 from portico.organizations.services.domains import Domains
+from portico.organizations.services.joining import DomainJoining
 from portico.organizations.settings import OrganizationsSettings
 
 MOST_LOOK_UPS = 1_000
@@ -60,6 +61,21 @@ async def recheck_domains(run: JobRun) -> None:
         for domain_id in due:
             wish = recheck_domain.when(unique_key=f"organizations.recheck_domain:{domain_id}")
             runtime.get(Jobs).enqueue(unit, wish, domain_id=domain_id)
+
+
+@job("organizations.let_in_by_domain", time_limit=timedelta(hours=1))
+async def let_in_by_domain(run: JobRun, *, domain_id: UUID) -> None:
+    """Let in who had proven an address of a domain before its organization let people join by it.
+
+    One after the other, each in a transaction of its own that asks again; begun anew it passes over who is in.
+    """
+    runtime = run.runtime
+    after: UUID | None = None
+    actor_id = run.asker.principal_id if run.asker is not None else None
+    while found := await DomainJoining(runtime, runtime.unit()).list_outside(domain_id, after):
+        for _, user_id in found:
+            await DomainJoining(runtime, runtime.unit()).join(user_id, actor_id=actor_id)
+        after = found[-1][0]
 
 
 SCHEDULES = (

@@ -2,16 +2,30 @@
 domain, which locks the organization before the person and so comes after the proof of the address.
 """
 
+from uuid import UUID
+
 from portico.core.ids import UserId
 from portico.db.unit import Unit
-from portico.messaging import JobRun
-from portico.organizations.events import MemberLeft, OrganizationDeleted
+from portico.messaging import JobRun, Jobs
+from portico.organizations.events import (
+    DomainJoiningOpened,
+    MemberLeft,
+    OrganizationDeleted,
+    OrganizationEnabled,
+)
+from portico.organizations.jobs import let_in_by_domain
 from portico.organizations.repositories.domains import DomainRepository
 from portico.organizations.repositories.invitations import InvitationRepository
 from portico.organizations.services import AccountClosing
 from portico.organizations.services.joining import DomainJoining
 from portico.runtime import Runtime
-from portico.users.events import UserDeactivated, UserDeleted, UserEmailChanged, UserEmailVerified
+from portico.users.events import (
+    UserActivated,
+    UserDeactivated,
+    UserDeleted,
+    UserEmailChanged,
+    UserEmailVerified,
+)
 
 
 class OrganizationObligations:
@@ -44,8 +58,24 @@ async def keep_departure(event: MemberLeft, unit: Unit, runtime: Runtime) -> Non
     await DomainJoining(runtime, unit).note_departure(event.organization_id, event.user_id)
 
 
-async def join_by_domain(event: UserEmailVerified | UserEmailChanged, run: JobRun) -> None:
-    """Let somebody in who has proven an address of a verified domain."""
+async def let_in_outsiders(event: DomainJoiningOpened, unit: Unit, runtime: Runtime) -> None:
+    """Have those let in who had proven an address of the domain before."""
+    _let_in(unit, runtime, event.domain_id)
+
+
+async def let_in_missed(event: OrganizationEnabled, unit: Unit, runtime: Runtime) -> None:
+    """Have those let in who proved an address while the organization was switched off."""
+    for domain_id in await DomainRepository(unit.session).list_joining(event.organization_id):
+        _let_in(unit, runtime, domain_id)
+
+
+def _let_in(unit: Unit, runtime: Runtime, domain_id: UUID) -> None:
+    wish = let_in_by_domain.when(unique_key=f"organizations.let_in_by_domain:{domain_id}")
+    runtime.get(Jobs).enqueue(unit, wish, domain_id=domain_id)
+
+
+async def join_by_domain(event: UserEmailVerified | UserEmailChanged | UserActivated, run: JobRun) -> None:
+    """Let somebody in who has proven an address of a verified domain, or is switched on again."""
     await DomainJoining(run.runtime, run.unit()).join(event.user_id)
 
 

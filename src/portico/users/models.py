@@ -76,4 +76,7 @@ class EmailAddress(Timestamped, NamedTable):
     normal_form: Mapped[str] = mapped_column(String(320))
     is_primary: Mapped[bool] = mapped_column(Boolean, default=True)
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    proven_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the person showed that he reads the mail there; an address that was only asserted to be his is verified,
+    and not proven."""
     released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

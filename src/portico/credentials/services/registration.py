@@ -48,11 +48,12 @@ class NewRegistration:
     locale: str | None = None
     invitation: str | None = field(default=None, repr=False)
 
-    def new_user(self, *, email_verified: bool = False) -> NewUser:
+    def new_user(self, *, email_verified: bool = False, email_proven: bool = False) -> NewUser:
         """Return the account to be made."""
         return NewUser(
             email=self.email,
             email_verified=email_verified,
+            email_proven=email_proven,
             username=self.username,
             full_name=self.full_name,
             locale=self.locale,
@@ -139,7 +140,8 @@ class Registration:
         No answer tells a stranger anything: who has the invitation reads the mail of the address.
         """
         if account is None:
-            account = await self._users.create_user(wish.new_user(email_verified=True))
+            new = wish.new_user(email_verified=True, email_proven=True)
+            account = await self._users.create_user(new)
             await self._set_password(account, password_hash)
             await self._grant(account, admitted)
             proven = UserEmailVerified(at=self._runtime.clock.now(), user_id=account.id)

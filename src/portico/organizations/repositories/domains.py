@@ -10,8 +10,15 @@ from sqlalchemy.exc import IntegrityError
 from portico.core.ids import new_id
 from portico.db.repositories import Repository
 from portico.organizations.errors import DomainAdded, DomainNotFound
-from portico.organizations.models import Departure, Domain, Organization
+from portico.organizations.models import Departure, Domain, Membership, Organization
 from portico.users.models import EmailAddress
+
+_IS_PROVEN = (
+    EmailAddress.is_primary,
+    EmailAddress.proven_at.is_not(None),
+    EmailAddress.verified_at.is_not(None),
+    EmailAddress.released_at.is_(None),
+)
 
 
 class DomainRepository(Repository[Domain]):
@@ -72,6 +79,40 @@ class DomainRepository(Repository[Domain]):
             )
         )
         return (await self.session.scalars(query.execution_options(populate_existing=True))).one_or_none()
+
+    async def exists_proven(self, user_id: UUID, address: str) -> bool:
+        """Tell whether a person has shown that this address is his."""
+        query = exists().where(
+            EmailAddress.user_id == user_id, EmailAddress.normal_form == address, *_IS_PROVEN
+        )
+        return bool(await self.session.scalar(select(query)))
+
+    async def list_people_outside(
+        self, row: Domain, after: UUID | None, limit: int
+    ) -> Sequence[tuple[UUID, UUID]]:
+        """Return people with a proven address of a domain who do not belong to its organization, with the address's id.
+
+        In the order of those ids, beginning behind `after`.
+        """
+        member = exists().where(
+            Membership.organization_id == row.organization_id, Membership.user_id == EmailAddress.user_id
+        )
+        query = select(EmailAddress.id, EmailAddress.user_id).where(
+            *_IS_PROVEN, EmailAddress.normal_form.endswith(f"@{row.domain}", autoescape=True), ~member
+        )
+        if after is not None:
+            query = query.where(EmailAddress.id > after)
+        found = await self.session.execute(query.order_by(EmailAddress.id).limit(limit))
+        return [(address_id, user_id) for address_id, user_id in found]
+
+    async def list_joining(self, organization_id: UUID) -> Sequence[UUID]:
+        """Return the domains of an organization by which people join."""
+        query = select(Domain.id).where(
+            Domain.organization_id == organization_id,
+            Domain.verified_at.is_not(None),
+            Domain.joins_automatically,
+        )
+        return (await self.session.scalars(query.order_by(Domain.id))).all()
 
     async def list_due(
         self, *, checked_before: datetime, failed_before: datetime, limit: int

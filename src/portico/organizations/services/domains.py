@@ -27,7 +27,7 @@ from portico.organizations.errors import (
     OwnershipNotJoined,
     TooManyDomains,
 )
-from portico.organizations.events import DomainUnverified as ProofLost, DomainVerified
+from portico.organizations.events import DomainJoiningOpened, DomainUnverified as ProofLost, DomainVerified
 from portico.organizations.models import Domain
 from portico.organizations.permissions import OrganizationPermission
 from portico.organizations.repositories import MembershipRepository, OrganizationRepository
@@ -142,6 +142,8 @@ class Domains(Acts):
             await domains.flush()
             changes = {key: (before[key], after[key]) for key in before if before[key] != after[key]}
             self._note("domain.updated", row, actor, changes=changes)
+            if row.joins_automatically and not before["joins_automatically"]:
+                await self._open(row)
         return facts_of(row)
 
     async def remove_domain(
@@ -193,6 +195,15 @@ class Domains(Acts):
             return await DomainRepository(session).list_due(
                 checked_before=now - every, failed_before=now - min(every, FAILED_RECHECK), limit=limit
             )
+
+    async def _open(self, row: Domain) -> None:
+        event = DomainJoiningOpened(
+            at=row.updated_at,
+            organization_id=OrganizationId(row.organization_id),
+            domain_id=row.id,
+            domain=row.domain,
+        )
+        await self._emit(event)
 
     async def _managed(self, organization_id: OrganizationId, actor: Principal) -> None:
         await self._locked(organization_id, actor=actor, permission=OrganizationPermission.DOMAIN_MANAGE)

@@ -70,11 +70,13 @@ class Members(Acts):
         how: Joined,
         actor: Principal | None,
         invited_by: UUID | None = None,
+        let_in_by: UUID | None = None,
         is_measured: bool = True,
     ) -> None:
         """Have a person belong to the organization with these roles.
 
-        Who comes by an invitation was measured when it was made: `is_measured=False`.
+        Who comes by an invitation was measured when it was made: `is_measured=False`. `let_in_by` is whom the trail
+        names where there is no actor and the person did nothing himself.
 
         Raises:
             OrganizationNotFound, UserNotFound, RoleNotFound (404), AlreadyMember (409).
@@ -104,7 +106,7 @@ class Members(Acts):
             self._record(
                 "organization.member_joined",
                 organization_id,
-                actor=actor or user_id,
+                actor=actor or let_in_by or user_id,
                 subject=("user", user_id),
                 details={"how": how.value, "roles": sorted(roles)},
             )

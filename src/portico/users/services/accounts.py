@@ -33,6 +33,8 @@ class NewUser:
 
     email: Address
     email_verified: bool = False
+    email_proven: bool = False
+    """Verified because the person showed that he reads the mail there, not because somebody says so."""
     username: Username | None = None
     full_name: str | None = None
     locale: str | None = None
@@ -273,6 +275,7 @@ def _address(user_id: UserId, new: NewUser, now: datetime) -> EmailAddress:
         normal_form=new.email.normal_form,
         is_primary=True,
         verified_at=now if new.email_verified else None,
+        proven_at=now if new.email_proven else None,
         created_at=now,
         updated_at=now,
     )

@@ -197,6 +197,7 @@ class EmailAddresses:
             if not keeps:
                 await self._wipe(user, None)
             await self._mark_verified(user, primary)
+        primary.proven_at = primary.proven_at or self._runtime.clock.now()
         return await self._account(user_id)
 
     async def prove_by_invitation(self, account: Account, claim: Claim) -> Account:
@@ -244,6 +245,7 @@ class EmailAddresses:
     async def _mark_verified(self, user: User, primary: EmailAddress) -> None:
         now = self._runtime.clock.now()
         primary.verified_at = primary.verified_at or now
+        primary.proven_at = primary.proven_at or now
         primary.updated_at = now
         UserRepository(self._unit.session).renew(user, now)
         await self._unit.session.flush()
@@ -297,7 +299,7 @@ class EmailAddresses:
         people = UserRepository(self._unit.session)
         async with people.saving():
             primary.address, primary.normal_form = address.typed, address.normal_form
-            primary.verified_at = primary.updated_at = now
+            primary.verified_at = primary.proven_at = primary.updated_at = now
             people.renew(user, now)
         await self._tokens.void(TokenPurpose.VERIFY_EMAIL, user_id)
         await self._tokens.void(TokenPurpose.RESET_PASSWORD, user_id)

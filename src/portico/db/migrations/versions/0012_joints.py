@@ -1,5 +1,5 @@
 """What joins sessions, grants, organizations and jobs: how long a grant is good by itself,
-into which teams an invitation leads, and who asked for a job.
+into which teams an invitation leads, who asked for a job, and which addresses were proven.
 
 Revision: 0012, after 0011
 """
@@ -26,6 +26,9 @@ def upgrade() -> None:
     for table in ("portico_jobs", "portico_outbox"):
         for column in ("principal_id", "actor_id"):
             op.add_column(table, sa.Column(column, sa.Uuid(), nullable=True))
+    op.add_column(
+        "portico_email_addresses", sa.Column("proven_at", sa.DateTime(timezone=True), nullable=True)
+    )
     op.create_index(
         "ix_portico_oauth_grants_expires_at",
         "portico_oauth_grants",
@@ -38,6 +41,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go down."""
     op.drop_index("ix_portico_oauth_grants_expires_at", table_name="portico_oauth_grants")
+    op.drop_column("portico_email_addresses", "proven_at")
     for table in ("portico_outbox", "portico_jobs"):
         for column in ("actor_id", "principal_id"):
             op.drop_column(table, column)
