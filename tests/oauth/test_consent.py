@@ -2,13 +2,15 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from portico.oauth.services.client_administration import ClientAdministration, ClientWish
 from portico.oauth.types import ClientPolicy, ClientSource
 from portico.testing.organizations import TestOrganizations
-from tests.oauth.kit import House, claims_of, returned
+from tests.oauth.kit import CALLBACK, House, claims_of, returned
 from tests.oauth.pages import (
     answer,
     chosen_of,
@@ -271,6 +273,23 @@ class TestRemembered:
         again = await house.ask(client, scope="openid")
 
         assert "code" in returned(again)
+
+    @pytest.mark.bar("CHECK-22", "ASVS-10.7.1")
+    @pytest.mark.parametrize(
+        "changed",
+        [{"client_name": "Your bank"}, {"redirect_uris": [CALLBACK, "https://elsewhere.example/callback"]}],
+        ids=["name", "redirects"],
+    )
+    async def test_what_has_become_another_is_asked_for_again(
+        self, house: House, changed: dict[str, Any]
+    ) -> None:
+        client, runtime = await house.client(), house.runtime
+        await house.authorize(client)
+        await ClientAdministration(runtime, runtime.unit()).change_client(
+            client.key, ClientWish(metadata=changed), check_version=lambda _: None, actor=None
+        )
+
+        assert (await house.ask(client)).headers["location"].startswith("/oauth/consent")
 
     @pytest.mark.bar("CHECK-22")
     async def test_more_is_asked_for_again(self, house: House) -> None:

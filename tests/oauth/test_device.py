@@ -289,11 +289,12 @@ async def test_a_form_of_another_page_answers_nothing(house: House) -> None:
 
 
 @pytest.mark.bar("CHECK-14")
-async def test_codes_cannot_be_guessed(house: House) -> None:
+@pytest.mark.parametrize("seal", [{}, {"seal": "forged"}], ids=["without a seal", "with a forged one"])
+async def test_codes_cannot_be_guessed(house: House, seal: dict[str, str]) -> None:
     waiting = await begin(house, await television(house))
 
-    tries = [await post(house, {"user_code": "BCDF-GHJK"}, "bob") for _ in range(6)]
-    right = await post(house, {"user_code": waiting["user_code"]}, "bob")
+    tries = [await post(house, {"user_code": "BCDF-GHJK", **seal}, "bob") for _ in range(6)]
+    right = await post(house, {"user_code": waiting["user_code"], **seal}, "bob")
     of_ada = await post(house, {"user_code": waiting["user_code"]})
 
     assert [each.status_code for each in tries] == [410] * 5 + [429]

@@ -96,6 +96,8 @@ async def ground(lasting_database: str, tmp_path_factory: pytest.TempPathFactory
         organization = await TestOrganizations(before.runtime).make(account)
         carol = await add_person(before.runtime, "carol@elsewhere.example")  # a member of another domain
         await TestOrganizations(before.runtime).join(organization, carol, "member")
+        dora = await add_person(before.runtime, "dora@example.org", verified=False)
+        await TestOrganizations(before.runtime).join(organization, dora, "member")
         await _own_domain(before, organization.id, "example.org")
     sink = HttpSink(answering(200, KEYS, {"Content-Type": "application/json"}))
     issuers: list[dict[str, Any]] = [
@@ -273,6 +275,7 @@ async def test_what_the_provider_allows_is_what_can_be_had(ground: Ground) -> No
         {"email": "mallory@example.org"},
         {"email": "nobody@example.org"},
         {"email": "carol@elsewhere.example"},
+        {"email": "dora@example.org"},
         {"email_verified": False},
         {"email": LEAVE_OUT},
         {"email": 7},

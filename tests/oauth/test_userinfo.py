@@ -78,6 +78,8 @@ async def test_tokens_that_are_not_for_it_are_refused(house: House) -> None:
     client = await house.client()
     tokens = await house.tokens(client)
     elsewhere = await house.tokens(client, resource=TOOLS, scope="openid tools:read")
+    opaque = await house.client(policy=OPAQUE)
+    kept_elsewhere = await house.tokens(opaque, resource=TOOLS, scope="openid tools:read")
     ada = house.people["ada"]
     userinfo = house.runtime.get(Keyring)
     claims = claims_of(tokens["access_token"])
@@ -85,6 +87,7 @@ async def test_tokens_that_are_not_for_it_are_refused(house: House) -> None:
     for token in (
         altered(tokens["access_token"]),
         elsewhere["access_token"],
+        kept_elsewhere["access_token"],
         tokens["id_token"],
         tokens["refresh_token"],
         ada.access_token,
