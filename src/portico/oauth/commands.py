@@ -15,7 +15,8 @@ import typer
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from portico.oauth.schemas import ClientResponse, ResourceResponse
+    from portico.oauth.schemas.clients import ClientResponse
+    from portico.oauth.schemas.resources import ResourceResponse
     from portico.oauth.services.initial_tokens import InitialToken
     from portico.oauth.services.secret_rotation import Rotated
     from portico.runtime import Runtime
@@ -278,7 +279,7 @@ def add_resource(
     }
 
     async def act(runtime: "Runtime") -> "ResourceResponse":
-        from portico.oauth.schemas import CreateResourceRequest, ResourceResponse
+        from portico.oauth.schemas.resources import CreateResourceRequest, ResourceResponse
         from portico.oauth.services.resource_administration import ResourceAdministration
 
         given = _checked(CreateResourceRequest, {"identifier": url, **facts}).sent()
@@ -337,7 +338,7 @@ async def _created(
     kind: str | None,
     organization_id: UUID | None,
 ) -> "ClientResponse":
-    from portico.oauth.schemas import CreateClientRequest
+    from portico.oauth.schemas.clients import CreateClientRequest
     from portico.oauth.services.client_administration import ClientAdministration, ClientWish
 
     body = _checked(CreateClientRequest, {**members, "kind": kind, "policy": policy})
@@ -347,7 +348,7 @@ async def _created(
 
 
 async def _clients(runtime: "Runtime", find: str | None) -> list[dict[str, Any]]:
-    from portico.oauth.schemas import ClientListQuery
+    from portico.oauth.schemas.clients import ClientListQuery
     from portico.oauth.services.client_administration import ClientAdministration
     from portico.oauth.types import ClientFilter
 
@@ -373,7 +374,8 @@ async def _key_of(runtime: "Runtime", client_id: str) -> UUID:
 
 
 def _shown(view: Any) -> "ClientResponse":
-    from portico.oauth.schemas import ClientResponse, secret_of
+    from portico.oauth.schemas.clients import ClientResponse
+    from portico.oauth.schemas.secrets import secret_of
 
     return ClientResponse.of(view.row, [secret_of(each) for each in view.secrets], view.issued)
 

@@ -13,7 +13,7 @@ from portico.http.markers import without_idempotency
 from portico.oauth.pages.questions import AccessGroup, Asker, access_groups, asker_of
 from portico.oauth.permissions import OAuthPermission
 from portico.oauth.protocol.refusals import Refused
-from portico.oauth.schemas import PageConnection
+from portico.oauth.schemas.connections import PageConnection
 from portico.oauth.services.connections import Connection, Connections
 from portico.oauth.services.resources import Resource, ResourceBook
 from portico.users.account_pages import AccountPage

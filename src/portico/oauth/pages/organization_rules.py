@@ -14,7 +14,7 @@ from portico.http.markers import without_idempotency
 from portico.oauth.pages.questions import Asker, asker_of
 from portico.oauth.permissions import OAuthPermission
 from portico.oauth.protocol.rfc7591_registration import metadata_of
-from portico.oauth.schemas import PageVerdict, SetClientDefaultRequest
+from portico.oauth.schemas.organization_rules import PageVerdict, SetClientDefaultRequest
 from portico.oauth.services.organization_rules import OrganizationRules, RuledClient
 from portico.oauth.types import ClientDefault
 from portico.organizations.organization_pages import HOME, OrganizationPage, Tab

@@ -25,23 +25,23 @@ from portico.oauth.errors import (
     TooManyClientSecrets,
 )
 from portico.oauth.permissions import OAuthPermission
-from portico.oauth.schemas import (
-    ClientGrantResponse,
+from portico.oauth.schemas.clients import (
     ClientListQuery,
     ClientResponse,
     ClientSummaryResponse,
     CreateClientRequest,
+    CreateOrganizationClientRequest,
+    UpdateClientRequest,
+    UpdateOrganizationClientRequest,
+)
+from portico.oauth.schemas.grants import ClientGrantResponse, GrantListQuery
+from portico.oauth.schemas.initial_tokens import (
     CreateInitialTokenRequest,
-    GrantListQuery,
     InitialTokenResponse,
     InitialTokensResponse,
     IssuedInitialTokenResponse,
-    IssuedSecretResponse,
-    RotateSecretRequest,
-    UpdateClientRequest,
-    ends_at,
-    secret_of,
 )
+from portico.oauth.schemas.secrets import IssuedSecretResponse, RotateSecretRequest, ends_at, secret_of
 from portico.oauth.services.client_administration import ClientView, ClientWish
 from portico.oauth.services.secret_rotation import Rotated
 from portico.oauth.types import ClientFilter
@@ -59,6 +59,18 @@ CARRIES_SECRET = Depends(without_idempotency)
 def shown(view: ClientView) -> ClientResponse:
     """Return a client as its administrators see it, with its new secret if it has one."""
     return ClientResponse.of(view.row, [secret_of(each) for each in view.secrets], view.issued)
+
+
+def wish_of(
+    body: CreateClientRequest
+    | UpdateClientRequest
+    | CreateOrganizationClientRequest
+    | UpdateOrganizationClientRequest,
+) -> ClientWish:
+    """Return what a request wishes a client to be; one that is there keeps what is not named."""
+    kind = body.kind if isinstance(body, CreateClientRequest | CreateOrganizationClientRequest) else None
+    policy = body.policy.sent() if body.policy else {}
+    return ClientWish(metadata=body.metadata(), policy=policy, kind=kind)
 
 
 def rotated_answer(rotated: Rotated) -> IssuedSecretResponse:
@@ -93,10 +105,7 @@ async def create_client(
     body: CreateClientRequest, response: Response, principal: PrincipalDep, clients: ClientAdministrationDep
 ) -> ClientResponse:
     """Register a client; its secret, if it needs one, is shown this once. Needs a sign-in of the last ten minutes."""
-    wish = ClientWish(
-        metadata=body.metadata(), policy=body.policy.sent() if body.policy else {}, kind=body.kind
-    )
-    view = await clients.create_client(wish, actor=principal)
+    view = await clients.create_client(wish_of(body), actor=principal)
     response.headers["Location"] = f"/api/v1/admin/oauth/clients/{view.row.id}"
     return shown(view)
 
@@ -134,8 +143,9 @@ async def change_client(
     clients: ClientAdministrationDep,
 ) -> ClientResponse:
     """Change metadata or policy; what is not named stays. Clients that describe themselves keep their metadata."""
-    wish = ClientWish(metadata=body.metadata(), policy=body.policy.sent() if body.policy else {})
-    view = await clients.change_client(client_key, wish, check_version=conditions.require, actor=principal)
+    view = await clients.change_client(
+        client_key, wish_of(body), check_version=conditions.require, actor=principal
+    )
     conditions.answer(response, view.row.version)
     return shown(view)
 

@@ -15,7 +15,7 @@ from portico.http.problems import describes
 from portico.oauth.dependencies import ResourceAdministrationDep
 from portico.oauth.errors import ResourceInvalid, ResourceNotFound, ResourceTaken
 from portico.oauth.permissions import OAuthPermission
-from portico.oauth.schemas import (
+from portico.oauth.schemas.resources import (
     CreateResourceRequest,
     ResourceListQuery,
     ResourceResponse,

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
+from fastapi import APIRouter, Depends
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -65,6 +66,12 @@ class ProtocolJson(Response):
         self.background = None
         self.body = to_json(content)
         self.raw_headers = [(b"content-length", b"%d" % len(self.body)), *_JSON_HEADERS]
+
+
+def client_router(most_bytes: int = MAX_BODY) -> APIRouter:
+    """Return a router of endpoints that clients call: from any origin, without a cookie, each time anew."""
+    marks = (public, open_to_clients, without_idempotency, body_limit(most_bytes))
+    return APIRouter(tags=["oauth"], dependencies=[Depends(mark) for mark in marks])
 
 
 def hot_route(path: str, endpoint: Endpoint, act: Act) -> Route:

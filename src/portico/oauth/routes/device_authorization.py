@@ -2,26 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portico.http.access import public
-from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.pipeline.asks import Ask, Endpoint
-from portico.oauth.routes.answering import MAX_BODY, answer
+from portico.oauth.routes.answering import answer, client_router
 from portico.oauth.routes.descriptions import DEVICE, OF_CLIENT, answers_json, takes_form
 from portico.oauth.services.devices import Devices
 
-router = APIRouter(
-    tags=["oauth"],
-    dependencies=[
-        Depends(public),
-        Depends(open_to_clients),
-        Depends(without_idempotency),
-        Depends(body_limit(MAX_BODY)),
-    ],
-)
+router = client_router()
 
 
 @router.post(

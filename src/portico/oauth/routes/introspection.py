@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portico.http.access import public
-from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.pipeline.asks import Ask, Endpoint
-from portico.oauth.routes.answering import MAX_BODY, NO_STORE, answer, hot_route
+from portico.oauth.routes.answering import NO_STORE, answer, client_router, hot_route
 from portico.oauth.routes.descriptions import OF_CLIENT, TOLD_OF_TOKEN, answers_json, takes_form
 from portico.oauth.services.introspecting import JWT_MEDIA_TYPE, introspect, signed, wants_jwt
 
@@ -24,15 +21,7 @@ async def _introspect(ask: Ask) -> Mapping[str, Any] | Response:
     return Response(await signed(ask, said), media_type=JWT_MEDIA_TYPE, headers=NO_STORE)
 
 
-router = APIRouter(
-    tags=["oauth"],
-    dependencies=[
-        Depends(public),
-        Depends(open_to_clients),
-        Depends(without_idempotency),
-        Depends(body_limit(MAX_BODY)),
-    ],
-)
+router = client_router()
 
 
 router.routes.append(hot_route(PATH, Endpoint.INTROSPECT, _introspect))

@@ -25,17 +25,15 @@ from portico.oauth.errors import (
     TooManyClientSecrets,
 )
 from portico.oauth.permissions import OAuthPermission
-from portico.oauth.routes.admin_clients import CARRIES_SECRET, rotated_answer, shown
-from portico.oauth.schemas import (
+from portico.oauth.routes.admin_clients import CARRIES_SECRET, rotated_answer, shown, wish_of
+from portico.oauth.schemas.clients import (
     ClientResponse,
     ClientSummaryResponse,
     CreateOrganizationClientRequest,
-    IssuedSecretResponse,
     OwnClientListQuery,
-    RotateSecretRequest,
     UpdateOrganizationClientRequest,
 )
-from portico.oauth.services.client_administration import ClientWish
+from portico.oauth.schemas.secrets import IssuedSecretResponse, RotateSecretRequest
 from portico.oauth.types import ClientFilter
 from portico.sessions.dependencies import fresh_principal
 
@@ -83,12 +81,8 @@ async def create_client(
 
     Needs a sign-in of the last ten minutes.
     """
-    wish = ClientWish(
-        metadata=body.metadata(), policy=body.policy.sent() if body.policy else {}, kind=body.kind
-    )
-    view = await clients.create_client(wish, actor=principal, organization_id=organization_id)
-    location = f"/api/v1/organizations/{organization_id}/oauth/clients/{view.row.id}"
-    response.headers["Location"] = location
+    view = await clients.create_client(wish_of(body), actor=principal, organization_id=organization_id)
+    response.headers["Location"] = f"/api/v1/organizations/{organization_id}/oauth/clients/{view.row.id}"
     return shown(view)
 
 
@@ -131,10 +125,9 @@ async def change_client(
     clients: ClientAdministrationDep,
 ) -> ClientResponse:
     """Change metadata or policy; what is not named stays."""
-    wish = ClientWish(metadata=body.metadata(), policy=body.policy.sent() if body.policy else {})
     view = await clients.change_client(
         client_key,
-        wish,
+        wish_of(body),
         check_version=conditions.require,
         actor=principal,
         organization_id=organization_id,

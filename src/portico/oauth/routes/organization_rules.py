@@ -12,7 +12,7 @@ from portico.http.dependencies import PrincipalDep, service
 from portico.http.problems import describes
 from portico.oauth.errors import ClientNotFound
 from portico.oauth.permissions import OAuthPermission
-from portico.oauth.schemas import (
+from portico.oauth.schemas.organization_rules import (
     ClientDefaultResponse,
     OrganizationConnectionsResponse,
     RuleClientRequest,

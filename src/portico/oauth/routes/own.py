@@ -10,7 +10,7 @@ from portico.http.dependencies import PrincipalDep, service
 from portico.http.problems import describes
 from portico.oauth.errors import GrantNotFound
 from portico.oauth.permissions import OAuthPermission
-from portico.oauth.schemas import ConnectionResponse, ConnectionsResponse
+from portico.oauth.schemas.connections import ConnectionResponse, ConnectionsResponse
 from portico.oauth.services.connections import Connections
 
 ConnectionsDep = Annotated[Connections, Depends(service(Connections))]

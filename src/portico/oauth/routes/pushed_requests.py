@@ -1,27 +1,16 @@
 """The endpoint of pushed authorization requests (RFC 9126, section 2)."""
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from portico.http.access import public
-from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.pipeline.asks import Ask, Endpoint
-from portico.oauth.routes.answering import MAX_BODY, NO_STORE, answer
+from portico.oauth.routes.answering import NO_STORE, answer, client_router
 from portico.oauth.routes.descriptions import OF_AUTHORIZATION, OF_CLIENT, PUSHED, answers_json, takes_form
 from portico.oauth.services.pushing import push_request
 
 CREATED = 201
 
-router = APIRouter(
-    tags=["oauth"],
-    dependencies=[
-        Depends(public),
-        Depends(open_to_clients),
-        Depends(without_idempotency),
-        Depends(body_limit(MAX_BODY)),
-    ],
-)
+router = client_router()
 
 
 @router.post(

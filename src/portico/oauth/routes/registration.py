@@ -3,18 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from portico.http.access import public
-from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.errors import OAuthRefusal
 from portico.oauth.protocol.client_id_metadata import is_json_type
 from portico.oauth.protocol.json_objects import NotJson, read_json_object
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc7591_registration import as_document
-from portico.oauth.routes.answering import NO_STORE, refusal_response
+from portico.oauth.routes.answering import NO_STORE, client_router, refusal_response
 from portico.oauth.routes.descriptions import (
     answers_json,
     of_client,
@@ -27,15 +24,7 @@ from portico.runtime import Runtime
 MAX_METADATA = 65_536
 REGISTER = "/oauth/register"
 
-router = APIRouter(
-    tags=["oauth"],
-    dependencies=[
-        Depends(public),
-        Depends(open_to_clients),
-        Depends(without_idempotency),
-        Depends(body_limit(MAX_METADATA)),
-    ],
-)
+router = client_router(MAX_METADATA)
 
 
 @router.post(

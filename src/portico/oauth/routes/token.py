@@ -2,15 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portico.http.access import public
-from portico.http.markers import body_limit, open_to_clients, without_idempotency
 from portico.oauth.pipeline.asks import Ask, Endpoint
 from portico.oauth.protocol.refusals import ErrorCode, Refused
-from portico.oauth.routes.answering import MAX_BODY, answer, hot_route
+from portico.oauth.routes.answering import answer, client_router, hot_route
 from portico.oauth.routes.descriptions import OF_CLIENT, OF_TOKENS, TOKENS, answers_json, takes_form
 from portico.oauth.services.token_grants import GRANTS
 from portico.oauth.types import GrantType
@@ -25,15 +22,7 @@ async def _issue(ask: Ask) -> dict[str, Any]:
     return (await grant(ask)).as_document()
 
 
-router = APIRouter(
-    tags=["oauth"],
-    dependencies=[
-        Depends(public),
-        Depends(open_to_clients),
-        Depends(without_idempotency),
-        Depends(body_limit(MAX_BODY)),
-    ],
-)
+router = client_router()
 
 
 router.routes.append(hot_route(PATH, Endpoint.TOKEN, _issue))

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 import structlog
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -20,7 +20,7 @@ from portico.oauth.errors import OAuthRefusal
 from portico.oauth.pipeline.parameters import Parameters
 from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc9449_dpop import ALGORITHMS
-from portico.oauth.routes.answering import FORM, MAX_BODY, NO_STORE, transport_of
+from portico.oauth.routes.answering import FORM, MAX_BODY, NO_STORE, client_router, transport_of
 from portico.oauth.routes.descriptions import PERSON, answers_json, takes_form
 from portico.oauth.services.shown_tokens import ShownToken
 from portico.oauth.services.userinfo import UserInfo
@@ -121,15 +121,7 @@ hot_router.routes.append(
 )
 
 
-router = APIRouter(
-    tags=["oauth"],
-    dependencies=[
-        Depends(public),
-        Depends(open_to_clients),
-        Depends(without_idempotency),
-        Depends(body_limit(MAX_BODY)),
-    ],
-)
+router = client_router()
 RESPONSES: Final = {
     **answers_json(PERSON, 400, 403, other="application/jwt"),
     UNAUTHORIZED: {"description": "No token, or none that is good: `WWW-Authenticate` says what is wrong."},

@@ -39,7 +39,8 @@ from portico.oauth.repositories import (
     ClientRepository,
     RegistrationRepository,
 )
-from portico.oauth.schemas import ClientGrantResponse, ClientSummaryResponse
+from portico.oauth.schemas.clients import ClientSummaryResponse
+from portico.oauth.schemas.grants import ClientGrantResponse
 from portico.oauth.services.client_ending import delete_client
 from portico.oauth.services.client_policies import Decided, check_decided, invalid_of, refuse_replaced
 from portico.oauth.services.client_presets import preset_of

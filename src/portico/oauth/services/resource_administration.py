@@ -18,7 +18,7 @@ from portico.oauth.protocol.refusals import Refused
 from portico.oauth.protocol.rfc8707_resource_indicators import normal_form
 from portico.oauth.protocol.scopes import is_scope_token
 from portico.oauth.repositories import ResourceAdministrationRepository, ResourceRepository
-from portico.oauth.schemas import ResourceResponse
+from portico.oauth.schemas.resources import ResourceResponse
 from portico.oauth.services.clients import ClientBook
 from portico.oauth.services.resources import IDENTITY_SCOPES, SUBJECT, ResourceBook
 from portico.runtime import Runtime

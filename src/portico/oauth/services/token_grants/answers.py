@@ -14,11 +14,12 @@ from portico.oauth.protocol.scopes import narrow_scope, read_scope
 from portico.oauth.repositories import FoundGrant, GrantRepository
 from portico.oauth.services.access_tokens import AccessTokenMint, MintedToken, TokenFacts
 from portico.oauth.services.details import DetailsBook
+from portico.oauth.services.grants import Grants
 from portico.oauth.services.id_tokens import IdTokens
 from portico.oauth.services.people import person_claims
 from portico.oauth.services.resources import IDENTITY_SCOPES, Resource, ResourceBook
 from portico.oauth.services.subjects import subject_of
-from portico.oauth.types import SenderKey
+from portico.oauth.types import GrantType, SenderKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +92,17 @@ def check_is_bound(ask: Ask, resource: Resource) -> None:
         raise Refused(ErrorCode.INVALID_DPOP_PROOF, "this resource takes bound tokens only: send a proof")
 
 
-async def bind_to_sender(ask: Ask, grant: FoundGrant) -> None:
-    """A public client's refresh tokens are bound to the key that it showed first (RFC 9449, section 5; 8705, 4)."""
+async def begin_refreshing(ask: Ask, grant: FoundGrant) -> str | None:
+    """Return the first refresh token of a grant, if the client is registered for any.
+
+    A public client's are bound to the key that it showed first (RFC 9449, section 5; RFC 8705, section 4).
+    """
+    if not ask.client.may_use(GrantType.REFRESH_TOKEN):
+        return None
+    token = await Grants(ask.runtime, ask.unit).start_refreshing(ask.client, grant, grant.id)
     if ask.client.is_public and ask.sender and not grant.sender:
         await GrantRepository(ask.unit.session).bind(grant.id, ask.sender)
+    return token
 
 
 async def _one_resource(ask: Ask, grant: FoundGrant) -> Resource | None:

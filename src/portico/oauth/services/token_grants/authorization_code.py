@@ -8,9 +8,9 @@ from portico.oauth.protocol.rfc7636_pkce import check_verifier
 from portico.oauth.repositories import FoundGrant, GrantRepository
 from portico.oauth.services.grants import Grants
 from portico.oauth.services.once import spend
-from portico.oauth.services.token_grants.answers import TokenAnswer, answered, bind_to_sender, narrowed
+from portico.oauth.services.token_grants.answers import TokenAnswer, answered, begin_refreshing, narrowed
 from portico.oauth.services.token_grants.one_trip import exchange_in_one_trip
-from portico.oauth.types import CODES, GrantEnd, GrantType, SenderKey
+from portico.oauth.types import CODES, GrantEnd, SenderKey
 from portico.tokens.secret_format import NotASecret
 
 
@@ -33,11 +33,9 @@ async def exchange_code(ask: Ask) -> TokenAnswer:
             raise await _not_good(ask, code_hash)
         _check_bindings(ask, grant)
         left = await narrowed(ask, grant)
-        refresh_token = None
-        if ask.client.may_use(GrantType.REFRESH_TOKEN):
-            refresh_token = await Grants(ask.runtime, ask.unit).start_refreshing(ask.client, grant, grant.id)
-            await bind_to_sender(ask, grant)
-        return await answered(ask, grant, left, sender=ask.sender, refresh_token=refresh_token)
+        return await answered(
+            ask, grant, left, sender=ask.sender, refresh_token=await begin_refreshing(ask, grant)
+        )
 
 
 def _hash_of(code: str | None) -> bytes:

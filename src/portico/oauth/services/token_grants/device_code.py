@@ -7,10 +7,9 @@ from portico.oauth.protocol.refusals import ErrorCode, Refused
 from portico.oauth.protocol.rfc8628_device import judge_pace
 from portico.oauth.repositories import FoundGrant, GrantRepository
 from portico.oauth.repositories.devices import DeviceRepository, FoundDevice
-from portico.oauth.services.grants import Grants
 from portico.oauth.services.once import spend
-from portico.oauth.services.token_grants.answers import TokenAnswer, answered, bind_to_sender, narrowed
-from portico.oauth.types import DEVICE_CODES, DeviceState, GrantType
+from portico.oauth.services.token_grants.answers import TokenAnswer, answered, begin_refreshing, narrowed
+from portico.oauth.types import DEVICE_CODES, DeviceState
 from portico.tokens.secret_format import NotASecret
 
 
@@ -32,11 +31,9 @@ async def exchange_device_code(ask: Ask) -> TokenAnswer:
         grant = await _grant_of(ask, device)
         left = await narrowed(ask, grant)
         await devices.spend(device.id)
-        refresh_token = None
-        if ask.client.may_use(GrantType.REFRESH_TOKEN):
-            refresh_token = await Grants(ask.runtime, ask.unit).start_refreshing(ask.client, grant, grant.id)
-            await bind_to_sender(ask, grant)
-        return await answered(ask, grant, left, sender=ask.sender, refresh_token=refresh_token)
+        return await answered(
+            ask, grant, left, sender=ask.sender, refresh_token=await begin_refreshing(ask, grant)
+        )
 
 
 def _hash_of(code: str | None) -> bytes:

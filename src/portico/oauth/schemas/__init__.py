@@ -1,0 +1,1 @@
+"""Shapes of the API over clients, resources, initial access tokens and connections, by subject."""
