@@ -19,6 +19,7 @@ CLIENTS = "/admin/oauth/clients"
 RESOURCES = "/admin/oauth/resources"
 TOKENS = "/admin/oauth/initial-tokens"
 LATELY = timedelta(minutes=5)
+MCP = "https://api.example.com/mcp"
 CALLBACKS = ["https://app.example/callback"]
 
 
@@ -103,3 +104,10 @@ def fields_of(answer: httpx2.Response) -> tuple[int, str, set[str]]:
     """Return status, code and which fields are wrong."""
     problem = answer.json()
     return answer.status_code, problem["code"], {each["field"] for each in problem.get("errors", [])}
+
+
+async def token_of(house: House, made: dict[str, Any], secret: str | None = None) -> httpx2.Response:
+    """Have a machine ask for a token."""
+    return await house.token(
+        developed(made, secret), grant_type="client_credentials", resource=MCP, scope="tools:read"
+    )

@@ -1,5 +1,7 @@
 """Grace of support, who acts in Ada's name, by the API and at pages."""
 
+import json
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +9,7 @@ import httpx2
 
 from portico.access.services import Grants
 from portico.access.types import PlatformRole
+from portico.audit.models import AuditEntry
 from portico.runtime import Runtime
 from portico.users.types import Account
 from tests.sessions.people import (
@@ -15,6 +18,7 @@ from tests.sessions.people import (
     PASSWORD,
     SignedInPerson,
     add_person,
+    rows_of,
     sign_in,
 )
 
@@ -74,3 +78,15 @@ async def impersonate_at_pages(
     cookie = answer.cookies[PAGE_COOKIE]
     client.cookies.clear()
     return cookie
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return what a token says, without verifying it."""
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+async def entries(runtime: Runtime, action: str) -> list[AuditEntry]:
+    """Return what stands on the trail of an act."""
+    return list(await rows_of(runtime, AuditEntry, AuditEntry.action == action))
