@@ -89,10 +89,9 @@ async def test_changed_document_asks_the_person_again(house: House, sink: HttpSi
     assert asked.headers["location"].startswith("/oauth/consent")
 
 
+@pytest.mark.bar("A30-30.25", "A1-1.22")
 class TestNoConsentOfAnother:
     """To each client that registered itself people say yes anew, so that none rides on what another was allowed."""
-
-    pytestmark = pytest.mark.bar("A30-30.25", "A1-1.22")
 
     async def test_a_twin_inherits_nothing(self, house: House) -> None:
         """The same name, redirect and scopes, but for the id: neither by a page nor silently."""
