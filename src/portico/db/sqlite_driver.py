@@ -6,6 +6,7 @@ in the thread: a statement then costs a third of the processor time.
 """
 # ruff: noqa: SLF001 - an adapter stands between the private parts of two libraries
 
+import asyncio
 import collections
 import sqlite3
 from collections.abc import Sequence
@@ -102,5 +103,22 @@ class OneCallDriver(AsyncAdapt_aiosqlite_dbapi):
 
     def connect(self, *args: Any, **kwargs: Any) -> AsyncAdapt_aiosqlite_connection:
         """Open a connection whose statements are one call each."""
-        connection = super().connect(*args, **kwargs)
+        connection = super().connect(*args, async_creator_fn=_opened, **kwargs)
         return _Connection(self, connection._connection)
+
+
+async def _opened(*args: Any, **kwargs: Any) -> aiosqlite.Connection:
+    """Open a connection; close it again if whoever asked is cancelled meanwhile, where aiosqlite would drop it open."""
+    connection = aiosqlite.connect(*args, **kwargs)
+    connection._thread.daemon = True
+    opening = asyncio.ensure_future(connection)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_let_go)
+        raise
+
+
+def _let_go(opening: asyncio.Future[aiosqlite.Connection]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().stop()
