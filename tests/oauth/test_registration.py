@@ -185,6 +185,7 @@ async def test_real_clients_register(client: httpx2.AsyncClient) -> None:
 
 
 BAD_METADATA: list[tuple[dict[str, Any], str]] = [
+    ({"tls_client_certificate_bound_access_tokens": True}, "invalid_client_metadata"),
     ({"redirect_uris": []}, "invalid_redirect_uri"),
     ({"redirect_uris": ["http://app.example/cb"]}, "invalid_redirect_uri"),
     ({"redirect_uris": ["javascript:alert(1)"]}, "invalid_redirect_uri"),

@@ -61,6 +61,8 @@ class RegistrationPolicy:
     details_types: frozenset[str] = frozenset()
     server_algorithms: frozenset[str] = SERVER_ALGORITHMS
     """What we can sign ID tokens, userinfo, and answers of introspection and authorization with."""
+    binds_to_certificates: bool = True
+    """Whether we learn of clients' certificates at all."""
 
 
 def read_metadata(given: Mapping[str, Any], policy: RegistrationPolicy) -> ClientMetadata:
@@ -89,6 +91,7 @@ def read_metadata(given: Mapping[str, Any], policy: RegistrationPolicy) -> Clien
     _check_redirects(metadata, policy)
     _check_logout_redirects(metadata, policy)
     _check_server_algorithms(metadata, policy)
+    _check_binding(metadata, policy)
     check_consistency(metadata)
     return metadata
 
@@ -162,6 +165,12 @@ def _check_server_algorithms(metadata: ClientMetadata, policy: RegistrationPolic
         ours = getattr(metadata, f"{name}_signed_response_alg")
         if ours is not None and ours not in policy.server_algorithms:
             raise _invalid(f"{name}_signed_response_alg names an algorithm that is not supported")
+
+
+def _check_binding(metadata: ClientMetadata, policy: RegistrationPolicy) -> None:
+    """RFC 8705, section 3.4: such a client gets no token without a certificate, which nobody would tell us of."""
+    if metadata.tls_client_certificate_bound_access_tokens and not policy.binds_to_certificates:
+        raise _invalid("tls_client_certificate_bound_access_tokens is not supported")
 
 
 def _invalid(why: str) -> Refused:

@@ -58,4 +58,5 @@ async def _policy(
         scopes=frozenset(IDENTITY_SCOPES).union(*(resource.scopes for resource in resources)),
         details_types=frozenset(runtime.get(DetailsBook).types),
         server_algorithms=frozenset(SigningAlgorithm),
+        binds_to_certificates=settings.tls_certificate_header is not None,
     )
