@@ -1,5 +1,7 @@
 """How keys are presented and limited: two headers, one at a time; networks, rates, quotas; honeytokens."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -10,7 +12,9 @@ from sqlalchemy import select
 
 from portico.api_keys.models import ApiKey
 from portico.api_keys.services import note_use
+from portico.api_keys.services.believed import ASK_AGAIN, SLICES
 from portico.audit.models import AuditEntry
+from portico.core import failpoints
 from portico.core.masking import masked_text
 from portico.messaging.models import OutboxRecord
 from portico.runtime import Runtime
@@ -165,17 +169,71 @@ class TestLimits:
         assert wait == 12 * 3_600
         assert (before.status_code, after.status_code) == (429, 200)
 
-    async def test_all_nodes_share_a_quota_after_the_next_flush(
+    @pytest.mark.bar("ASVS-2.3.4", "ASVS-5.2.4")
+    @pytest.mark.parametrize("quota", [4, 120])
+    async def test_two_nodes_together_never_use_more_than_a_quota(
+        self, house: House, elsewhere: httpx2.AsyncClient, quota: int
+    ) -> None:
+        """Raced, without a flush: whatever one has taken the other has not; at most a slice each waits to be used."""
+        text = await house.key("ada", quota_per_day=quota)
+        nodes = (house.client, elsewhere)
+        ask = [nodes[number % 2].get(f"{API}/users/me", headers=by_key(text)) for number in range(quota + 20)]
+
+        statuses = Counter(answer.status_code for answer in await asyncio.gather(*ask))
+
+        assert statuses.keys() == {200, 429}
+        assert quota - 2 * (quota // SLICES) <= statuses[200] <= quota
+
+    async def test_what_one_node_took_and_did_not_use_the_other_gets_after_a_flush(
         self, house: House, runtime: Runtime, elsewhere: httpx2.AsyncClient, clock: FrozenClock
     ) -> None:
-        text = await house.key("ada", quota_per_day=4)
-        for _ in range(3):
-            await house.me(text)
+        made = await house.make("ada", quota_per_day=80)  # two are taken at once
+        text = made["key"]
+        here = await house.me(text)
+        there = await used_up(elsewhere, text)
+        at_once = (await row_of(runtime, made)).used_today
         await note_use(runtime)
+        given_back = (await row_of(runtime, made)).used_today
+        clock.advance(ASK_AGAIN)
+        last = [(await elsewhere.get(f"{API}/users/me", headers=by_key(text))).status_code for _ in range(2)]
+        row = await row_of(runtime, made)
 
-        there = [(await elsewhere.get(f"{API}/users/me", headers=by_key(text))).status_code for _ in range(3)]
+        assert (here.status_code, there) == (200, 78)
+        assert (at_once, given_back, row.used_today) == (80, 79, 80)
+        assert last == [200, 429]
+        assert (row.use_count, row.version) == (1, 1)
 
-        assert there == [200, 429, 429]
+    async def test_a_flush_that_fails_gives_nothing_back_twice(
+        self, house: House, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = await house.make("ada", quota_per_day=120)
+        await house.me(made["key"])
+        with monkeypatch.context() as broken, pytest.raises(failpoints.Failure):
+            broken.setitem(failpoints.armed, "db.unit.before_commit", failpoints.raising())
+            await note_use(runtime)
+
+        await house.me(made["key"])
+        taken = (await row_of(runtime, made)).used_today
+        await note_use(runtime)
+        row = await row_of(runtime, made)
+
+        assert (taken, row.used_today, row.use_count) == (3, 2, 2)
+
+    async def test_a_quota_that_is_lifted_counts_what_was_used(self, house: House, runtime: Runtime) -> None:
+        made = await house.make("ada", quota_per_day=2)
+        statuses = [(await house.me(made["key"])).status_code for _ in range(3)]
+        await house.by("ada", "PATCH", f"/api-keys/{made['id']}", {"quota_per_day": 4})
+        statuses += [(await house.me(made["key"])).status_code for _ in range(3)]
+
+        assert statuses == [200, 200, 429, 200, 200, 429]
+
+
+async def used_up(client: httpx2.AsyncClient, text: str) -> int:
+    """Use a key until it is refused; return how often it was not."""
+    count = 0
+    while (await client.get(f"{API}/users/me", headers=by_key(text))).status_code == 200:
+        count += 1
+    return count
 
 
 async def test_use_is_noted_in_time_without_touching_the_version(

@@ -165,7 +165,7 @@ class Use:
     day: int
     """The day (UTC) of the last use, as an ordinal."""
     on_day: int
-    """How many of them fell on it."""
+    """How many of them fell on it and were not counted before; below zero: so many that were counted were not made."""
     at: datetime
     address: str | None
 

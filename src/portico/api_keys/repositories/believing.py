@@ -1,7 +1,7 @@
 """What is asked of a key that is presented, in one statement that is built once."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -45,8 +45,6 @@ class FoundKey:
     overlap_until: datetime | None
     revoked_at: datetime | None
     revoked_reason: KeyEnd | None
-    used_on: date | None
-    used_today: int
     is_holder_off: bool
     is_organization_off: bool
     roles: frozenset[str]
@@ -74,8 +72,6 @@ def _query(where: ColumnElement[bool]) -> Select[Any]:
             _KEY.c.overlap_until,
             _KEY.c.revoked_at,
             _KEY.c.revoked_reason,
-            _KEY.c.used_on,
-            _KEY.c.used_today,
             _IS_HOLDER_OFF.label("is_holder_off"),
             _IS_ORGANIZATION_OFF.label("is_organization_off"),
             _GRANT.c.role,

@@ -19,13 +19,13 @@ from portico.organizations.models import Organization
 class HousekeepingRepository(Repository[ApiKey]):
     """The keys, as the clock looks at them."""
 
-    async def note_use(self, use: Use) -> int:
-        """Add what a process saw of a key; return how often it was used on that day. Past the version."""
+    async def note_use(self, use: Use) -> None:
+        """Add what a process saw of a key, and give back what it did not use of a quota. Past the version."""
         day = date.fromordinal(use.day)
         counted = case(
             (ApiKey.used_on == day, ApiKey.used_today + use.on_day),
             (ApiKey.used_on > day, ApiKey.used_today),
-            else_=use.on_day,
+            else_=max(0, use.on_day),
         )
         statement = (
             update(ApiKey)
@@ -40,10 +40,9 @@ class HousekeepingRepository(Repository[ApiKey]):
                 used_today=counted,
                 used_on=case((ApiKey.used_on > day, ApiKey.used_on), else_=day),
             )
-            .returning(ApiKey.used_today)
             .execution_options(synchronize_session=False)
         )
-        return int((await self.session.execute(statement)).scalar() or 0)
+        await self.session.execute(statement)
 
     async def list_to_remind(self, now: datetime, limit: int) -> Sequence[ApiKey]:
         """Return living keys of whose end somebody is to be told by now."""

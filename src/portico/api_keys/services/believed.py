@@ -3,9 +3,11 @@
 A hit is a SHA-256, a look into a dict, a comparison of times, a count. The entry is tagged with the key, with whoever
 it acts for and with its organization: what ends one of them is heard before that is answered
 (`coordination.revocations`).
-What a key may be used for at most is asked here too: its addresses, its rate, its quota of the day.
+What a key may be used for at most is asked here too: its addresses, its rate, its quota of the day. Of a quota some
+uses are taken from the database at once, before they are made.
 """
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from portico.api_keys.repositories import FoundKey, KeyReader
+from portico.api_keys.repositories.quotas import QuotaTrips
 from portico.api_keys.services.alarms import Alarms
 from portico.api_keys.settings import ApiKeysSettings
 from portico.api_keys.types import KEY_FORMAT, ONE_DAY, KeyEnd, KeyFault, KeyKind, Network, Use
@@ -25,6 +28,7 @@ from portico.coordination.cache import BoundedCache
 from portico.coordination.counters import Counters, Verdict, Window
 from portico.coordination.revocations import RevocationLog
 from portico.core.context import current_request
+from portico.core.errors import RateLimited
 from portico.core.ids import OrganizationId, PrincipalId
 from portico.http.authentication import CredentialKind, Principal, PrincipalKind
 from portico.http.edge.limits import Limit, Standing, refusal_of
@@ -36,6 +40,11 @@ log = structlog.get_logger("portico.api_keys")
 
 NOTE_USE_EVERY: Final = timedelta(seconds=60)
 """How coarse `last_used_at` and `last_used_address` are."""
+
+SLICES: Final = 40
+"""A process takes a fortieth of a quota at once: so many writes a day, and so much that one that dies takes along."""
+ASK_AGAIN: Final = timedelta(seconds=5)
+"""How long a quota that had nothing left is believed to have nothing: what others give back is not seen sooner."""
 
 _KINDS: Final = {
     KeyKind.PERSONAL: PrincipalKind.USER,
@@ -55,31 +64,42 @@ class KeyRefused(Exception):
 
 
 class Tally:
-    """How often this process has seen a key since it last wrote that down, and how often all have on one day (UTC)."""
+    """How often this process has seen a key since it last wrote that down, and what it may use of its quota (UTC)."""
 
-    __slots__ = ("__weakref__", "address", "at", "day", "key_id", "known", "on_day", "pending")
+    __slots__ = (
+        "__weakref__",
+        "address",
+        "at",
+        "day",
+        "key_id",
+        "left",
+        "on_day",
+        "pending",
+        "taking",
+        "used_up",
+    )
 
     def __init__(self, key_id: UUID) -> None:
         self.key_id = key_id
         self.pending = 0
         self.day = 0
         self.on_day = 0
-        """How many of `pending` fell on the day."""
-        self.known = 0
-        """How many of the day are written down already, by whichever process."""
+        """How many of `pending` fell on the day and are not counted in the row; those of a quota are."""
+        self.left = 0
+        """How many uses of the day were taken from the quota and not made."""
+        self.used_up: tuple[int, datetime] | None = None
+        """Which quota had nothing left, and until when nobody asks again."""
+        self.taking = asyncio.Lock()
         self.at: datetime | None = None
         self.address: str | None = None
 
+    def is_used_up(self, quota: int, now: datetime) -> bool:
+        """Tell whether there was nothing left of the quota a moment ago."""
+        return self.used_up is not None and self.used_up[0] == quota and now < self.used_up[1]
+
     def turn_to(self, day: int) -> None:
         """Begin a day."""
-        self.day, self.on_day, self.known = day, 0, 0
-
-    def learn(self, day: int, used: int) -> None:
-        """Take over what the database knows of a day."""
-        if day > self.day:
-            self.turn_to(day)
-        if day == self.day:
-            self.known = max(self.known, used)
+        self.day, self.on_day, self.left, self.used_up = day, 0, 0, None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +122,7 @@ class BelievedKeys:
         self._runtime = runtime
         self._clock = runtime.clock
         self._alarms = Alarms(runtime)
+        self._quotas = QuotaTrips(runtime.database.trips)
         self._space = KeySpace("api_key", runtime.settings.public_url)
         self._entries: BoundedCache[bytes, Belief] = BoundedCache(
             runtime.get(RevocationLog), settings.cached_keys
@@ -128,11 +149,11 @@ class BelievedKeys:
         tally, day = belief.tally, now.toordinal()
         if tally.day != day:
             tally.turn_to(day)
-        if belief.quota is not None:
-            _check_quota(tally, belief.quota, now)
         if belief.limit is not None:
             await self._check_rate(belief.limit, tally.key_id, now)
-        self._count(tally, now)
+        if belief.quota is not None:
+            await self._take(tally, belief.quota, now)
+        self._count(tally, now, is_taken=belief.quota is not None)
         return belief.principal
 
     async def read_again(self, key_id: UUID) -> Principal:
@@ -149,7 +170,10 @@ class BelievedKeys:
         return _principal(found)
 
     def take_used(self) -> list[Use]:
-        """Return what was counted since the last call, and begin anew."""
+        """Return what was counted since the last call, and begin anew.
+
+        What was taken from quotas and not used is given back with it, so that other processes may.
+        """
         used, self._used = self._used, []
         taken = []
         for tally in used:
@@ -157,12 +181,11 @@ class BelievedKeys:
                 key_id=tally.key_id,
                 count=tally.pending,
                 day=tally.day,
-                on_day=tally.on_day,
+                on_day=tally.on_day - tally.left,
                 at=tally.at or self._clock.now(),
                 address=tally.address,
             )
-            tally.known += tally.on_day
-            tally.pending = tally.on_day = 0
+            tally.pending = tally.on_day = tally.left = 0
             taken.append(use)
         return taken
 
@@ -174,15 +197,9 @@ class BelievedKeys:
                 self._used.append(tally)
             tally.pending += use.count
             if tally.day == use.day:
-                tally.on_day += use.on_day
-                tally.known -= min(tally.known, use.on_day)
+                tally.on_day += max(0, use.on_day)
+                tally.left += max(0, -use.on_day)
             tally.at, tally.address = tally.at or use.at, tally.address or use.address
-
-    def learn(self, use: Use, used: int) -> None:
-        """Take over how often all processes together have seen a key on the day of this use."""
-        tally = self._tallies.get(use.key_id)
-        if tally is not None:
-            tally.learn(use.day, used)
 
     async def _load(self, text: str, now: datetime) -> Belief:
         try:
@@ -208,9 +225,6 @@ class BelievedKeys:
         raise KeyRefused(fault)
 
     def _believed(self, found: FoundKey) -> Belief:
-        tally = self._tally(found.id)
-        if found.used_on is not None:
-            tally.learn(found.used_on.toordinal(), found.used_today)
         rate = found.rate_limit_per_minute
         return Belief(
             principal=_principal(found),
@@ -218,7 +232,7 @@ class BelievedKeys:
             networks=tuple(ip_network(network) for network in found.networks),
             limit=Limit.of("api-key", (Window(rate, 60, "minute"),)) if rate is not None else None,
             quota=found.quota_per_day,
-            tally=tally,
+            tally=self._tally(found.id),
         )
 
     def _tally(self, key_id: UUID) -> Tally:
@@ -227,13 +241,37 @@ class BelievedKeys:
             tally = self._tallies[key_id] = Tally(key_id)
         return tally
 
-    def _count(self, tally: Tally, now: datetime) -> None:
+    async def _take(self, tally: Tally, quota: int, now: datetime) -> None:
+        """Take one use of the day from what this process has taken of the quota, or some more of it.
+
+        No number of processes makes more uses together than the quota has (ASVS 5.0 V2.3.4). What one has taken and
+        not used is out of reach of the others until its next flush.
+
+        Raises:
+            RateLimited: the quota is used up until midnight, UTC (429).
+        """
+        async with tally.taking:  # so that those who ask at once wait for one slice and do not take one each
+            if not tally.left and not tally.is_used_up(quota, now):
+                await self._take_some(tally, quota, now)
+            if not tally.left:
+                raise _over(quota, now)
+            tally.left -= 1
+
+    async def _take_some(self, tally: Tally, quota: int, now: datetime) -> None:
+        for count in sorted({max(1, quota // SLICES), 1}, reverse=True):
+            if await self._quotas.take(tally.key_id, now.date(), count):
+                tally.left += count
+                return
+        tally.used_up = quota, now + ASK_AGAIN
+
+    def _count(self, tally: Tally, now: datetime, *, is_taken: bool) -> None:
         if not tally.pending and (tally.at is None or now - tally.at >= NOTE_USE_EVERY or not tally.address):
             tally.at, tally.address = now, current_request().client_address
         if not tally.pending:
             self._used.append(tally)
         tally.pending += 1
-        tally.on_day += 1
+        if not is_taken:
+            tally.on_day += 1
 
     async def _check_network(self, belief: Belief) -> None:
         text = current_request().client_address
@@ -284,18 +322,8 @@ def _principal(found: FoundKey) -> Principal:
     )
 
 
-def _check_quota(tally: Tally, quota: int, now: datetime) -> None:
-    """Refuse what is over the quota of the day.
-
-    Every process knows its own count exactly and that of the others by their last flush, so that as many requests too
-    many may pass as the others served since then.
-
-    Raises:
-        RateLimited: the quota is used up until midnight, UTC (429).
-    """
-    if tally.known + tally.on_day < quota:
-        return
+def _over(quota: int, now: datetime) -> RateLimited:
     midnight = (now + ONE_DAY).replace(hour=0, minute=0, second=0, microsecond=0)
     wait = math.ceil((midnight - now).total_seconds())
     verdict = Verdict(allowed=False, limit=quota, remaining=0, reset_after=wait, retry_after=wait)
-    raise refusal_of(Standing(Limit.of("api-key", (Window(quota, 86_400, "day"),)), verdict), now)
+    return refusal_of(Standing(Limit.of("api-key", (Window(quota, 86_400, "day"),)), verdict), now)

@@ -31,12 +31,11 @@ async def note_use(runtime: Runtime) -> int:
     try:
         async with (unit := runtime.unit()):
             keys = HousekeepingRepository(unit.session)
-            totals = [(use, await keys.note_use(use)) for use in uses]
+            for use in uses:
+                await keys.note_use(use)
     except BaseException:
         believed.give_back(uses)
         raise
-    for use, used in totals:
-        believed.learn(use, used)
     return len(uses)
 
 
