@@ -29,10 +29,4 @@ async def token_request_fits_profile(ask: Ask) -> None:
     """By a client that proved itself with a key, for tokens that are bound to one (FAPI 2.0, section 5.3.2.1)."""
     if not ask.client.is_fapi:
         return
-    facts = TokenFacts(
-        auth_method=ask.client.auth_method.value,
-        assertion_alg=None,
-        dpop_alg="ES256" if ask.sender.jkt is not None else None,  # others were refused before
-        has_certificate=ask.sender.x5t is not None,
-    )
-    enforce(TOKEN_CHECKS, facts)
+    enforce(TOKEN_CHECKS, TokenFacts(auth_method=ask.client.auth_method.value, is_bound=bool(ask.sender)))
