@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import InstrumentedAttribute
+if TYPE_CHECKING:  # commands show these words, and their help is to come at once
+    from sqlalchemy.orm import InstrumentedAttribute
 
-from portico.runtime import Runtime
+    from portico.runtime import Runtime
 
 
 class KeyPurpose(StrEnum):
@@ -71,8 +72,8 @@ class SealedColumn:
     primary key of the row.
     """
 
-    column: InstrumentedAttribute[Any]
-    key: InstrumentedAttribute[Any]
+    column: "InstrumentedAttribute[Any]"
+    key: "InstrumentedAttribute[Any]"
     purpose: str
     context: Callable[[Any], bytes]
 
@@ -90,7 +91,7 @@ class ResealStep:
     """
 
     name: str
-    run: Callable[[Runtime], Awaitable[int]]
+    run: Callable[["Runtime"], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)

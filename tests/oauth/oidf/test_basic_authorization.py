@@ -312,10 +312,10 @@ async def test_oidcc_server_client_secret_post(house: House) -> None:
 async def test_oidcc_request_uri_unsigned_supported_correctly_or_rejected_as_unsupported(
     party: Party,
 ) -> None:
-    """By redirect, to the registered place that the request names outside."""
+    """To the registered place that the request names outside."""
     asked = await party.ask(request_uri="https://app.example/request.jwt")
 
-    assert returned(asked)["error"] == "request_uri_not_supported"
+    assert party.back(asked)["error"] == "request_uri_not_supported"
 
 
 @pytest.mark.bar("A25-25.5")
