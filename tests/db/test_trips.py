@@ -9,10 +9,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.util import greenlet_spawn
 
 from portico.core import failpoints
 from portico.core.failpoints import Failure
 from portico.db.errors import DatabaseAway, DatabaseBusy
+from portico.db.trip_connections import TripConnections
 from portico.db.trips import Trip
 from portico.feature import Feature
 from portico.runtime import Runtime
@@ -182,5 +184,81 @@ class TestBeyondThePool:
         await asyncio.gather(*(add(runtime, number) for number in range(1, 9)))
 
         assert await counters(runtime) == [0] * 8
-        pool: Any = runtime.database.writer.pool
-        assert (pool.checkedout(), pool.overflow()) == (0, 0)
+        assert (pool_of(runtime).checkedout(), pool_of(runtime).overflow()) == (0, 0)
+
+
+class TestHandedOn:
+    """On PostgreSQL trips hand their connections on while the pool has none left."""
+
+    @pytest.fixture
+    def database_kind(self) -> str:
+        return "postgresql"
+
+    @pytest.fixture
+    def settings_overrides(self) -> dict[str, object]:
+        return {"database": {"pool_size": 2, "pool_timeout": 5}}
+
+    async def test_many_trips_on_few_connections_are_all_made_and_units_beside_them(
+        self, runtime: Runtime
+    ) -> None:
+        async def unit() -> None:
+            async with runtime.unit() as writer:
+                await writer.session.execute(text("SELECT 1"))
+
+        trips = [add(runtime, number) for number in range(1, 201)]
+        await asyncio.wait_for(asyncio.gather(*trips, *(unit() for _ in range(20))), 30)
+
+        assert await counters(runtime) == [0] * 200
+        assert pool_of(runtime).checkedout() == 0
+
+    async def test_what_is_handed_to_a_caller_who_has_just_left_goes_to_the_next(
+        self, runtime: Runtime
+    ) -> None:
+        kept = TripConnections(runtime.database.writer, 2)
+        taken = [await kept.take(), await kept.take()]
+        gone, stays = asyncio.create_task(kept.take()), asyncio.create_task(kept.take())
+        await asyncio.sleep(0)
+        await kept.give_back(taken[0])
+        gone.cancel()
+
+        assert await stays is taken[0]
+        assert gone.cancelled()
+        await asyncio.gather(kept.give_back(taken[0]), kept.give_back(taken[1]))
+        assert pool_of(runtime).checkedout() == 0
+
+    async def test_some_go_back_to_the_pool_where_units_wait(self, runtime: Runtime) -> None:
+        kept, made = TripConnections(runtime.database.writer, 2), []
+
+        async def busy() -> None:
+            for number in range(100):
+                connection = await kept.take()
+                await asyncio.sleep(0)
+                await kept.give_back(connection)
+                made.append(number)
+
+        trips = asyncio.gather(*(busy() for _ in range(6)))
+        while len(made) < 20:
+            await asyncio.sleep(0)
+        unit = await runtime.database.writer.raw_connection()
+
+        assert len(made) < 100
+        await greenlet_spawn(unit.close)
+        await trips
+        assert pool_of(runtime).checkedout() == 0
+
+    async def test_nobody_waits_long_for_a_neighbour_that_is_stuck(self, runtime: Runtime) -> None:
+        kept = TripConnections(runtime.database.writer, 2)
+        stuck = await kept.take()
+        unit = await runtime.database.writer.raw_connection()
+        waits = asyncio.create_task(kept.take())
+        await asyncio.sleep(0)
+        await greenlet_spawn(unit.close)
+
+        free = await asyncio.wait_for(waits, 2)
+
+        assert free is not stuck
+        await asyncio.gather(kept.give_back(stuck), kept.give_back(free))
+
+
+def pool_of(runtime: Runtime) -> Any:
+    return runtime.database.writer.pool

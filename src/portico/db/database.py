@@ -74,7 +74,7 @@ class Database:
             self._tenant_reader = _in_transactions(self.reader, self.writer)
         for engine in (self.reader, self.writer):
             guard(engine)
-        self.trips = self._trips()
+        self.trips = self._trips(settings)
         self.read_sessions = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
         self.write_sessions = async_sessionmaker(self.writer, expire_on_commit=False, autoflush=False)
 
@@ -95,14 +95,14 @@ class Database:
             return self.write_sessions()
         return self.write_sessions(bind=_for_organization(self.writer, organization_id))
 
-    def _trips(self) -> "Trips":
+    def _trips(self, settings: DatabaseSettings) -> "Trips":
         if self.is_sqlite:
             from portico.db.sqlite_trips import SqliteTrips
 
             return SqliteTrips(self.writer)
         from portico.db.postgres_trips import PostgresTrips  # its driver is an extra
 
-        return PostgresTrips(self.writer)
+        return PostgresTrips(self.writer, settings.pool_size + settings.pool_overflow)
 
     async def close(self) -> None:
         """Close every connection; without it a process on SQLite never ends."""

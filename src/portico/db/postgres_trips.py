@@ -5,16 +5,16 @@ statement by itself, so that begin, statement and commit are one round trip, and
 """
 
 from collections.abc import Mapping
-from typing import Any, Never, cast
+from typing import Any, Never
 
 import asyncpg
-from sqlalchemy import AsyncAdaptedQueuePool, Dialect, PoolProxiedConnection
+from sqlalchemy import Dialect, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import greenlet_spawn
 
 from portico.core import failpoints
 from portico.db.errors import DatabaseAway
+from portico.db.trip_connections import TripConnections
 from portico.db.trips import Trip
 from portico.db.unit import translated
 
@@ -24,8 +24,10 @@ FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 class PostgresTrips:
     """Makes trips on the connections of one engine."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, most: int) -> None:
+        """`most` is how many connections the engine's pool opens at all."""
         self._engine = engine
+        self._connections = TripConnections(engine, most)
 
     @property
     def dialect(self) -> Dialect:
@@ -50,22 +52,14 @@ class PostgresTrips:
             connection.invalidate()
             raise
         finally:
-            await self._returned(connection)
+            await self._connections.give_back(connection)
         if failpoints.armed:
             await failpoints.reach("db.trip.after_commit")
         return prepared.row(rows[0]) if rows else None
 
-    async def _returned(self, connection: PoolProxiedConnection) -> None:
-        """Give a connection back; in a greenlet only where it is closed, being one on top of the pool's size."""
-        pool = cast("AsyncAdaptedQueuePool", self._engine.pool)
-        if connection.is_valid and pool.checkedin() < pool.size():
-            connection.close()
-        else:
-            await greenlet_spawn(connection.close)
-
     async def _connected(self) -> PoolProxiedConnection:
         try:
-            return await self._engine.raw_connection()
+            return await self._connections.take()
         except (PoolTimeout, DBAPIError, OSError) as error:
             raise translated(error) from error
         except (
