@@ -227,7 +227,7 @@ class TestHandedOn:
         assert pool_of(runtime).checkedout() == 0
 
     async def test_some_go_back_to_the_pool_where_units_wait(self, runtime: Runtime) -> None:
-        kept, made = TripConnections(runtime.database.writer, 2), []
+        kept, made, under_way = TripConnections(runtime.database.writer, 2), [], asyncio.Event()
 
         async def busy() -> None:
             for number in range(100):
@@ -235,10 +235,11 @@ class TestHandedOn:
                 await asyncio.sleep(0)
                 await kept.give_back(connection)
                 made.append(number)
+                if len(made) == 20:
+                    under_way.set()
 
         trips = asyncio.gather(*(busy() for _ in range(6)))
-        while len(made) < 20:
-            await asyncio.sleep(0)
+        await under_way.wait()
         unit = await runtime.database.writer.raw_connection()
 
         assert len(made) < 100
