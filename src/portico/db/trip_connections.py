@@ -53,15 +53,15 @@ class TripConnections:
         self._given_back += 1
         is_good = connection.is_valid
         waiter = self._next_waiter()
-        if waiter is not None:
-            if is_good and self._given_back % FAIR:
-                waiter.set_result(connection)
-                return
-            waiter.set_result(None)
+        if waiter is not None and is_good and self._given_back % FAIR:
+            waiter.set_result(connection)
+            return
         if is_good and self._pool.checkedin() < self._pool.size():
             connection.close()
         else:  # in a greenlet, because one that is invalid, or on top of the pool's size, is closed here
             await greenlet_spawn(connection.close)
+        if waiter is not None:  # behind the unit that the pool has just woken: it would find nothing any more
+            _send_away(waiter)
 
     def _next_waiter(self) -> Waiter | None:
         while self._waiting:
