@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from sqlalchemy import URL, inspect, make_url, text
+from sqlalchemy import URL, Engine, event, inspect, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from portico.core.ids import new_id
@@ -81,6 +81,21 @@ async def test_several_processes_may_migrate_at_once(blank: URL) -> None:
 
     assert exits == [0, 0, 0]
     assert await Migrator(blank).drift() == []
+
+
+async def test_migration_that_fails_leaves_nothing_of_those_before_it(blank: URL) -> None:
+    def fail(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "CREATE TABLE portico_api_keys" in statement:
+            raise RuntimeError("planted")
+
+    event.listen(Engine, "before_cursor_execute", fail)
+    try:
+        with pytest.raises(RuntimeError, match="planted"):
+            await Migrator(blank).upgrade()
+    finally:
+        event.remove(Engine, "before_cursor_execute", fail)
+
+    assert await tables(blank) == set()
 
 
 async def test_populated_database_loses_no_row_when_a_parent_table_is_rebuilt(blank: URL) -> None:

@@ -141,7 +141,12 @@ def _refuse_open_tables(connection: Connection, chain: Chain) -> None:
 
 
 async def _lock(connection: AsyncConnection) -> None:
-    """Let one process migrate at a time; SQLite's write lock, taken at BEGIN, does the same."""
+    """Begin, and let one process migrate at a time; SQLite's write lock, taken at BEGIN, does the same.
+
+    Outside of a transaction that has begun Alembic would commit each migration by itself on SQLite, and another process
+    that comes between two of them would make what this one is about to make.
+    """
+    await connection.begin()
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
 
