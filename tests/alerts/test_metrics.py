@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from uuid import uuid4
 
 import httpx2
@@ -140,3 +142,30 @@ def test_runtimes_of_one_process_count_for_themselves(database_kind: str) -> Non
 
     assert b'portico_things_total{kind="small"} 3.0' in one.written("")[0]
     assert b'portico_things_total{kind="small"} 0.0' in other.written("")[0]
+
+
+def test_counters_that_are_written_while_they_count_are_made_once() -> None:
+    counters = [CounterOf(f"made_{number}", "Made.", ("by",)) for number in range(200)]
+    metrics, start = Metrics(), Barrier(2)
+    for counter in counters:
+        metrics.expect(counter, [("x",)])
+
+    def write() -> None:
+        start.wait()
+        metrics.written("")
+
+    def count() -> None:
+        start.wait()
+        for counter in counters:
+            metrics.count(counter, "x")
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(write), pool.submit(count)]:
+                done.result()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert metrics.written("")[0].count(b'_total{by="x"} 1.0') == 200

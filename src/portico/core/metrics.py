@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ class Metrics:
     def __init__(self) -> None:
         self._counters: dict[CounterOf, Counter] = {}
         self._expected: list[tuple[CounterOf, tuple[str, ...]]] = []
+        self._making = (
+            Lock()
+        )  # written in a thread while the loop counts: a counter that is made twice is an error
 
     def expect(self, counter: CounterOf, series: Iterable[tuple[str, ...]]) -> None:
         """Show these series from the start, at 0: what appears with its first count, nobody sees rise."""
@@ -52,10 +56,11 @@ class Metrics:
     def _series(self, counter: CounterOf, labels: tuple[str, ...]) -> "Counter":
         from prometheus_client import Counter
 
-        known = self._counters.get(counter)
-        if known is None:
-            known = Counter(counter.name, counter.sentence, counter.labels, registry=self._registry)
-            self._counters[counter] = known
+        with self._making:
+            known = self._counters.get(counter)
+            if known is None:
+                known = Counter(counter.name, counter.sentence, counter.labels, registry=self._registry)
+                self._counters[counter] = known
         return known.labels(*labels) if labels else known
 
     @cached_property
