@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter
 
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+_MAKING: Final = Lock()
+"""Counters are written in a thread while the loop counts: none is made twice, nor the client imported by both at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,6 @@ class Metrics:
     def __init__(self) -> None:
         self._counters: dict[CounterOf, Counter] = {}
         self._expected: list[tuple[CounterOf, tuple[str, ...]]] = []
-        self._making = (
-            Lock()
-        )  # written in a thread while the loop counts: a counter that is made twice is an error
 
     def expect(self, counter: CounterOf, series: Iterable[tuple[str, ...]]) -> None:
         """Show these series from the start, at 0: what appears with its first count, nobody sees rise."""
@@ -46,7 +45,8 @@ class Metrics:
 
     def written(self, accept: str) -> tuple[bytes, str]:
         """Return all counters in the form that an `Accept` header asks for, and its media type."""
-        from prometheus_client.exposition import choose_encoder
+        with _MAKING:
+            from prometheus_client.exposition import choose_encoder
 
         for counter, labels in self._expected:
             self._series(counter, labels)
@@ -54,9 +54,9 @@ class Metrics:
         return encode(self._shared if os.environ.get(SHARED_FOLDER) else self._registry), media_type
 
     def _series(self, counter: CounterOf, labels: tuple[str, ...]) -> "Counter":
-        from prometheus_client import Counter
+        with _MAKING:
+            from prometheus_client import Counter
 
-        with self._making:
             known = self._counters.get(counter)
             if known is None:
                 known = Counter(counter.name, counter.sentence, counter.labels, registry=self._registry)
