@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _MAKING: Final = Lock()
-"""Counters are written in a thread while the loop counts: none is made twice, nor the client imported by both at once."""
+"""Counters are written in a thread while the loop counts: neither is one made twice, nor the client imported twice."""
 
 
 @dataclass(frozen=True, slots=True)
